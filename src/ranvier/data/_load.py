@@ -8,7 +8,7 @@ from ranvier.registry import Registry
 
 __all__ = ["DATASETS", "load"]
 
-DATASETS: Registry[Source] = Registry(kind="dataset", package="ranvier.data", attribute="DATASET")
+DATASETS: Registry[Source] = Registry("dataset", "ranvier.data", "DATASET")
 
 
 def load(spec: str, split: Split) -> Dataset:
