@@ -28,6 +28,7 @@ TORCH = ("ranvier.learn", "ranvier.neurons._torch")
 # Who may not import whom where the floors alone would allow it. Chip files get a list of what
 # they may see instead.
 FORBIDDEN = {
+    "compile": {"frontends"},
     "sim": {"frontends"},
     "cost": {"sim"},
     "serve": {"cli"},
