@@ -1,0 +1,46 @@
+"""Neuron models: one a file, stated as equations; the generator of their update code.
+
+``get("lif")`` is a :class:`NeuronModel`; ``discretise(model, parameters, dt)`` turns it into a
+:class:`Discrete` with a CPU :class:`Kernel`; ``torch_step(discrete)`` into a differentiable step.
+A user writes a model by constructing :class:`NeuronModel`; a package ships one as an entry point
+``neuron-model.<name>`` in the group ``ranvier.plugins``.
+"""
+
+from ranvier.neurons._generate import Discrete, StepIR, discretise
+from ranvier.neurons._kernel import Kernel
+from ranvier.neurons._model import (
+    Equation,
+    NeuronModel,
+    Output,
+    Parameter,
+    Port,
+    with_reset,
+    with_threshold,
+)
+from ranvier.neurons._schemes import METHODS
+from ranvier.registry import Registry
+
+__all__ = [
+    "METHODS",
+    "MODELS",
+    "Discrete",
+    "Equation",
+    "Kernel",
+    "NeuronModel",
+    "Output",
+    "Parameter",
+    "Port",
+    "StepIR",
+    "discretise",
+    "get",
+    "with_reset",
+    "with_threshold",
+]
+
+MODELS: Registry[NeuronModel] = Registry("neuron model", "ranvier.neurons", "MODEL")
+"""The built-in models and those of installed packages, by name."""
+
+
+def get(name: str) -> NeuronModel:
+    """The model called ``name``; RanvierError with the legal names and the nearest otherwise."""
+    return MODELS.get(name)

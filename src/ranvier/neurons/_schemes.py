@@ -1,0 +1,239 @@
+"""Integration schemes: how the states move over one tick with the ports held.
+
+Each scheme returns statements over the model's own names (``v``, ``tau``), with ``v[n+1]`` for the
+updated value and ``$name`` for what the scheme itself adds (``$dt``, propagators, stages);
+:mod:`._generate` puts refractoriness, jumps, threshold and reset around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ranvier.errors import Issue, fail
+from ranvier.neurons._expr import (
+    Expr,
+    Num,
+    Op,
+    Sym,
+    add,
+    derivative,
+    evaluate,
+    multiply,
+    names,
+    next_name,
+    show,
+    substitute,
+)
+from ranvier.neurons._linear import CONSTANT, LinearSystem, NonLinear, linear_parts, propagators
+from ranvier.neurons._model import NeuronModel
+
+__all__ = ["METHODS", "Statement", "Update", "default_method", "linear_system", "update"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """``target = value``; ``held`` replaces the value while the neuron is refractory.
+
+    A target that is a state means its updated value; states that keep their value while
+    refractory need no ``held``.
+    """
+
+    target: str
+    value: Expr
+    held: Expr | None = None
+
+
+@dataclass(frozen=True)
+class Update:
+    """Statements of a scheme, the run-time values of their ``$`` names, and a label."""
+
+    statements: tuple[Statement, ...]
+    label: Issue
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def _label(model: NeuronModel, exact: bool, message: str) -> Issue:
+    return Issue(
+        code="integration", severity="exact" if exact else "approximate", where=model.where,
+        message=message,
+    )  # fmt: skip
+
+
+def _slopes(model: NeuronModel) -> dict[str, Expr]:
+    return {e.variable: model.expand(e.expr) for e in model.parsed if e.kind == "ode"}
+
+
+def linear_system(model: NeuronModel) -> LinearSystem:
+    """The model's ODEs as coefficients; raises NonLinear with the offending term."""
+    inputs = tuple(p.variable for p in model.ports if p.kind == "hold")
+    variables = {*model.states, *inputs}
+    rows = {s: linear_parts(e, variables) for s, e in _slopes(model).items()}
+    return LinearSystem(model.states, inputs, rows)
+
+
+def default_method(model: NeuronModel) -> str:
+    """``discrete`` for [n+1] equations, ``exact`` if linear, else ``exponential_euler``."""
+    if model.is_discrete:
+        return "discrete"
+    try:
+        linear_system(model)
+    except NonLinear:
+        return "exponential_euler"
+    return "exact"
+
+
+def update(model: NeuronModel, method: str, values: Mapping[str, Any], dt: float) -> Update:
+    """The scheme called ``method`` for this model, parameter values and dt (seconds)."""
+    with np.errstate(all="ignore"):  # what is not finite is reported by the caller
+        return METHODS[method](model, values, dt)
+
+
+def _exact(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
+    try:
+        system = linear_system(model)
+    except NonLinear as error:
+        raise fail(
+            "not-linear",
+            model.where,
+            "the method 'exact' needs linear equations",
+            got=f"the term {show(error.term)!r}",
+            limit="terms linear in states and ports with constant coefficients",
+            hint="leave method out, or use 'rk4' or 'exponential_euler'",
+        ) from None
+    found: dict[str, Any] = {}
+    free = propagators(system, values, dt)
+    held = free
+    if model.refractory_hold:
+        held = propagators(system.clamp(model.refractory_hold), values, dt)
+    reach = system.reach()
+    statements: list[Statement] = []
+    for state in model.states:
+        value = _combination(state, free[state], "", found)
+        other = None
+        # while another state stands still, a state that depends on it moves differently
+        if state not in model.refractory_hold and reach[state] & {*model.refractory_hold}:
+            other = _combination(state, held[state], "__held", found)
+        statements.append(Statement(state, value, other))
+    if not model.states:
+        return Update((), _label(model, True, "stateless"))
+    message = "exact for ports held over a tick (matrix exponential); spikes fall on ticks"
+    return Update(tuple(statements), _label(model, True, message), found)
+
+
+def _combination(
+    state: str, coefficients: Mapping[str, Any], suffix: str, found: dict[str, Any]
+) -> Expr:
+    """Sum over names of coefficient times name, in the order of states, inputs, constant."""
+    total: Expr = Num(0.0)
+    if state not in coefficients:
+        total = Sym(state)
+    for name, value in coefficients.items():
+        label = f"{state}__from__{name}{suffix}" if name else f"{state}__constant{suffix}"
+        term: Expr = Num(1.0) if value is None else Sym(f"${label}")
+        if name != CONSTANT:
+            term = multiply(term, Sym(name))
+        if value is not None:
+            found[label] = float(value) if np.ndim(value) == 0 else np.asarray(value)
+        total = add(total, term)
+    return total
+
+
+def _advance(state: Expr, step: Expr, slope: Expr) -> Expr:
+    return Op("+", (state, Op("*", (step, slope))))
+
+
+_DT = Sym("$dt")
+
+
+def _euler(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
+    statements = [
+        Statement(s, _advance(Sym(s), _DT, f)) for s, f in _slopes(model).items()
+    ]  # fmt: skip
+    return Update(tuple(statements), _label(model, False, "explicit Euler, error of order dt"))
+
+
+def _euler_sequential(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
+    done: dict[str, Expr] = {}
+    statements: list[Statement] = []
+    for state, slope in _slopes(model).items():
+        statements.append(Statement(state, _advance(Sym(state), _DT, substitute(slope, done))))
+        done[state] = Sym(next_name(state))
+    message = "Euler, each state from those already updated, error of order dt"
+    return Update(tuple(statements), _label(model, False, message))
+
+
+def _exponential_euler(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
+    """x + f * (exp(J dt) - 1)/J with J = df/dx of the state itself, all else standing still.
+
+    For f = a*x + b with a and b free of x this is the usual exponential Euler step. Where f is not
+    linear in x it is the exponential Rosenbrock-Euler step (Hochbruck & Ostermann 2010, Acta
+    Numerica 19:209, eq. 2.35) of that state alone.
+    """
+    found: dict[str, Any] = {}
+    statements: list[Statement] = []
+    fixed = {p.name for p in model.parameters}
+    for state, slope in _slopes(model).items():
+        jacobian = derivative(slope, state)
+        rest = set(names(jacobian))
+        if jacobian == Num(0.0):
+            step: Expr = _DT
+        elif rest <= fixed:  # a number: computed once, outside the kernel
+            z = evaluate(jacobian, values) * dt
+            value = dt * evaluate(Op("expm1_over", (Sym("z"),)), {"z": z})
+            found[f"{state}__phi"] = float(value) if np.ndim(value) == 0 else value
+            step = Sym(f"${state}__phi")
+        else:
+            step = Op("*", (_DT, Op("expm1_over", (Op("*", (jacobian, _DT)),))))
+        statements.append(Statement(state, _advance(Sym(state), step, slope)))
+    message = "exponential Euler: exact for each state while the others stand still, order dt"
+    return Update(tuple(statements), _label(model, False, message), found)
+
+
+def _rk4(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
+    """The classical Runge-Kutta method of order 4; a state that is held has slope 0."""
+    slopes = _slopes(model)
+    half = Op("*", (Num(0.5), _DT))
+    statements: list[Statement] = []
+    at: dict[str, Expr] = {}
+    for stage in (1, 2, 3, 4):
+        for state, slope in slopes.items():
+            zero = Num(0.0) if state in model.refractory_hold else None
+            statements.append(Statement(f"$k{stage}_{state}", substitute(slope, at), zero))
+        if stage < 4:
+            step = _DT if stage == 3 else half
+            at = {}
+            for s in slopes:
+                moved = _advance(Sym(s), step, Sym(f"$k{stage}_{s}"))
+                statements.append(Statement(f"$y{stage + 1}_{s}", moved))
+                at[s] = Sym(f"$y{stage + 1}_{s}")
+    for s in slopes:
+        two = Num(2.0)
+        total: Expr = Sym(f"$k1_{s}")
+        total = Op("+", (total, Op("*", (two, Sym(f"$k2_{s}")))))
+        total = Op("+", (total, Op("*", (two, Sym(f"$k3_{s}")))))
+        total = Op("+", (total, Sym(f"$k4_{s}")))
+        statements.append(Statement(s, _advance(Sym(s), Op("/", (_DT, Num(6.0))), total)))
+    message = "Runge-Kutta of order 4, error of order dt**4; spikes fall on ticks"
+    return Update(tuple(statements), _label(model, False, message))
+
+
+def _discrete(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
+    statements = tuple(
+        Statement(e.variable, model.expand(e.expr)) for e in model.parsed if e.kind == "discrete"
+    )
+    return Update(statements, _label(model, True, "discrete by nature"))
+
+
+METHODS: dict[str, Callable[[NeuronModel, Mapping[str, Any], float], Update]] = {
+    "exact": _exact,
+    "euler": _euler,
+    "euler_sequential": _euler_sequential,
+    "exponential_euler": _exponential_euler,
+    "rk4": _rk4,
+    "discrete": _discrete,
+}
+"""Integration methods by name; each takes (model, parameter values, dt in seconds)."""
