@@ -8,16 +8,10 @@ A user writes a model by constructing :class:`NeuronModel`; a package ships one 
 
 from ranvier.neurons._generate import Discrete, StepIR, discretise
 from ranvier.neurons._kernel import Kernel
-from ranvier.neurons._model import (
-    Equation,
-    NeuronModel,
-    Output,
-    Parameter,
-    Port,
-    with_reset,
-    with_threshold,
-)
+from ranvier.neurons._model import NeuronModel
+from ranvier.neurons._parts import Equation, Output, Parameter, Port
 from ranvier.neurons._schemes import METHODS
+from ranvier.neurons._vary import with_reset, with_threshold
 from ranvier.registry import Registry
 
 __all__ = [

@@ -39,7 +39,8 @@ from ranvier.neurons._expr import (
     substitute,
 )
 from ranvier.neurons._kernel import Kernel
-from ranvier.neurons._model import NeuronModel, Port
+from ranvier.neurons._model import NeuronModel
+from ranvier.neurons._parts import Port
 from ranvier.neurons._schemes import METHODS, Update, default_method, update
 
 __all__ = ["Discrete", "StepIR", "discretise"]

@@ -1,6 +1,6 @@
 """Parameters and ports that several models share, named and signed as NIR does."""
 
-from ranvier.neurons._model import Parameter, Port
+from ranvier.neurons._parts import Parameter, Port
 
 __all__ = [
     "BIAS",

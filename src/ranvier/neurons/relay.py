@@ -1,6 +1,7 @@
 """Linear relay: sends on what arrives (a place to fan in and out without neurons)."""
 
-from ranvier.neurons._model import NeuronModel, Port
+from ranvier.neurons._model import NeuronModel
+from ranvier.neurons._parts import Port
 
 __all__ = ["MODEL"]
 

@@ -1,6 +1,7 @@
 """Rectified linear unit: an artificial neuron, stateless."""
 
-from ranvier.neurons._model import NeuronModel, Parameter, Port
+from ranvier.neurons._model import NeuronModel
+from ranvier.neurons._parts import Parameter, Port
 
 __all__ = ["MODEL"]
 

@@ -1,7 +1,8 @@
 """Threshold unit: a spike in every tick whose input exceeds the threshold (NIR ``Threshold``)."""
 
-from ranvier.neurons._model import NeuronModel, Parameter, Port
+from ranvier.neurons._model import NeuronModel
 from ranvier.neurons._parameters import NIR
+from ranvier.neurons._parts import Parameter, Port
 
 __all__ = ["MODEL"]
 

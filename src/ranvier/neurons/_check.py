@@ -1,0 +1,297 @@
+"""Everything that can be wrong with a neuron model, told in the user's terms."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
+
+from ranvier.errors import RanvierError, fail, suggest, unknown
+from ranvier.neurons._dimensions import check_unit, unit_of
+from ranvier.neurons._expr import FUNCTIONS, Expr, Sym, depth, names, next_name, parse, size
+from ranvier.neurons._parts import Equation, EquationKind, Output, Port, PortKind, Rounding
+from ranvier.units import DIMENSIONLESS, Unit, parse_unit
+
+if TYPE_CHECKING:
+    from ranvier.neurons._model import NeuronModel
+
+__all__ = [
+    "MAX_ITEMS",
+    "check",
+    "check_size",
+    "one_of",
+    "parse_equations",
+    "parse_reset",
+    "parse_threshold",
+    "plain_names",
+]
+
+RESERVED = frozenset({"dt", "out", "math", "refractory_left", "refractory_ticks", "reset_pending"})
+MAX_ITEMS, MAX_EXPANDED, MAX_EXPANDED_DEPTH = 64, 2000, 60
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_ODE = re.compile(r"\s*d(?P<name>\w{1,40})\s*/\s*dt\s*=(?!=)(?P<rest>.*)", re.ASCII)
+_DISCRETE = re.compile(
+    r"\s*(?P<name>\w{1,40})\s*\[\s*n\s*\+\s*1\s*\]\s*=(?!=)(?P<rest>.*)", re.ASCII
+)
+_ALGEBRAIC = re.compile(r"\s*(?P<name>\w{1,40})\s*=(?!=)(?P<rest>.*)", re.ASCII)
+_HEADS: dict[EquationKind, re.Pattern[str]] = {
+    "ode": _ODE, "discrete": _DISCRETE, "algebraic": _ALGEBRAIC,
+}  # fmt: skip
+_FORMS = "'dv/dt = ... : V', 'v[n+1] = ... : V' or 'y = ... : V'"
+
+
+def check(model: NeuronModel) -> None:
+    """Everything that can be wrong with a model, most basic first."""
+    if not isinstance(model.name, str) or not _MODEL_NAME.fullmatch(model.name):
+        raise fail("bad-name", "neuron model", "not a model name", got=repr(model.name)[:80],
+                   limit="letters, digits, _ . - ; at most 64")  # fmt: skip
+    _check_types(model)
+    known: dict[str, str] = {}
+    for parameter in model.parameters:
+        _claim(model, parameter.name, "parameter", known)
+        _check_si(model, f"parameter {parameter.name!r}", parameter.unit)
+    for port in model.ports:
+        if port.kind == "hold":
+            _claim(model, port.variable, "port variable", known)
+        _check_si(model, f"port {port.name!r}", port.unit)
+    _check_port_names(model)
+    if not model.equations:
+        raise fail("no-equations", model.where, "a model needs an equation", limit=_FORMS)
+    for equation in model.parsed:
+        _claim(model, equation.variable, "variable", known)
+    kinds = {e.kind for e in model.parsed}
+    if {"ode", "discrete"} <= kinds:
+        raise fail("mixed-time", model.where, "differential and [n+1] equations do not mix",
+                   hint="write the whole model in one of the two forms")  # fmt: skip
+    _check_equations(model)
+    _check_spiking(model)
+    for state, value in model.initial.items():
+        _check_initial(model, state, value)
+
+
+def _check_types(model: NeuronModel) -> None:
+    texts = [*model.equations, *model.reset, *model.refractory_hold]
+    texts += [
+        t for t in (model.threshold, model.refractory, model.output_expression) if t is not None
+    ]
+    for item in (*model.parameters, *model.ports):
+        texts += [item.name, item.unit, item.doc]
+        if isinstance(item, Port):
+            texts += [item.variable]
+            one_of(model, f"port {item.name!r}: kind", item.kind, get_args(PortKind))
+        elif item.default is not None and not _is_number(item.default):
+            raise fail("bad-parameter", f"{model.where}, parameter {item.name!r}",
+                       "the default must be a finite number", got=repr(item.default))  # fmt: skip
+    for text in (*texts, model.doc, model.source):
+        if not isinstance(text, str):
+            raise fail("bad-model", model.where, "text expected", got=repr(text)[:80])
+    if (
+        max(len(model.equations), len(model.parameters), len(model.ports), len(model.reset))
+        > MAX_ITEMS
+    ):
+        raise fail("model-too-large", model.where, "too many parts", limit=MAX_ITEMS)
+    one_of(model, "output", model.output, get_args(Output))
+    one_of(model, "refractory_rounding", model.refractory_rounding, get_args(Rounding))
+    one_of(model, "reset_delay", model.reset_delay, (0, 1))
+
+
+def _is_number(value: object) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= 1e300  # also false for nan
+    )
+
+
+def one_of(model: NeuronModel, what: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed or isinstance(value, bool):
+        raise fail("bad-model", f"{model.where}, {what}", "not one of the choices",
+                   got=repr(value)[:80], limit=", ".join(map(repr, allowed)),
+                   hint=suggest(str(value), map(str, allowed)))  # fmt: skip
+
+
+def _claim(model: NeuronModel, name: str, kind: str, known: dict[str, str]) -> None:
+    where = f"{model.where}, {kind} {name[:60]!r}"
+    if not _NAME.fullmatch(name) or "__" in name:
+        raise fail("bad-name", where, "not a name", limit="letters, digits and _, a letter first,"
+                   " at most 40, no double underscore")  # fmt: skip
+    if name in RESERVED or name in FUNCTIONS or keyword.iskeyword(name):
+        raise fail("reserved-name", where, "this name is reserved",
+                   limit=f"not {', '.join(sorted(RESERVED | set(FUNCTIONS)))} or a Python keyword",
+                   hint=f"rename it, e.g. {name}_")  # fmt: skip
+    if name in known:
+        raise fail("duplicate-name", where, f"already the name of a {known[name]}")
+    known[name] = kind
+
+
+def _check_si(model: NeuronModel, what: str, unit: str) -> None:
+    try:
+        parsed = parse_unit(unit)
+    except RanvierError as error:
+        issue = replace(error.issues[0], where=f"{model.where}, {what}, {error.issues[0].where}")
+        raise RanvierError(issue) from None
+    if parsed.scale != 1:
+        coherent = Unit(DIMENSIONLESS.scale, parsed.dims)
+        raise fail(
+            "unit-not-si",
+            f"{model.where}, {what}",
+            "values are in coherent SI units",
+            got=unit,
+            limit=coherent,
+            hint=f"write the unit as {str(coherent)!r}",
+        )
+
+
+def _check_port_names(model: NeuronModel) -> None:
+    seen: set[str] = set()
+    for port in model.ports:
+        if not _NAME.fullmatch(port.name):
+            raise fail("bad-name", f"{model.where}, port {port.name[:60]!r}", "not a name",
+                       limit="letters, digits and _, a letter first, at most 40")  # fmt: skip
+        if port.name in seen:
+            raise fail("duplicate-name", f"{model.where}, port {port.name!r}", "two ports share it")
+        seen.add(port.name)
+
+
+def parse_equations(model: NeuronModel) -> list[Equation]:
+    """Two readings: the left-hand sides, which define names, then the right-hand sides."""
+    heads: list[tuple[EquationKind, str, str, str, str]] = []
+    for text in model.equations:
+        where = f"{model.where}, equation {text[:80]!r}"
+        if len(text) > 1200:
+            raise fail("equation-too-long", where, "the text is too long", limit="1000 characters")
+        body, colon, unit = text.rpartition(":")
+        if not colon:
+            raise fail("no-unit", where, "the unit of the variable is missing", limit=_FORMS,
+                       hint="end the equation with ': V' (or ': 1' for none)")  # fmt: skip
+        for kind, form in _HEADS.items():
+            match = form.fullmatch(body)
+            if match:
+                heads.append((kind, match["name"], match["rest"], unit.strip(), text))
+                break
+        else:
+            raise fail("bad-equation", where, "not an equation", limit=_FORMS)
+    base = {p.name for p in model.parameters}
+    base |= {p.variable for p in model.ports if p.kind == "hold"}
+    states = {name for kind, name, *_ in heads if kind != "algebraic"}
+    known = base | states
+    result: list[Equation] = []
+    for kind, name, rest, unit, text in heads:
+        where = f"{model.where}, equation {text[:80]!r}"
+        _check_si(model, f"equation {text[:80]!r}", unit)
+        expr = parse(rest, where=where, allowed=known)
+        result.append(Equation(kind, name, expr, parse_unit(unit), text))
+        if kind == "algebraic":
+            known = known | {name}
+        elif kind == "discrete":
+            known = known | {next_name(name)}
+    return result
+
+
+def plain_names(model: NeuronModel) -> set[str]:
+    return {n for n in model.units if "[" not in n}
+
+
+def _check_equations(model: NeuronModel) -> None:
+    second = parse_unit("s")
+    for equation in model.parsed:
+        where = f"{model.where}, equation {equation.text[:80]!r}"
+        unit = equation.unit / second if equation.kind == "ode" else equation.unit
+        check_unit(equation.expr, unit, model.units, where=where)
+        check_size(model, equation.expr, equation.text)
+        later = any("[" in n for n in names(equation.expr))
+        if later and equation.kind == "algebraic":
+            raise fail("bad-equation", where, "an algebraic equation has no [n+1]")
+    for port in model.ports:
+        if port.kind == "jump":
+            where = f"{model.where}, port {port.name!r}"
+            if port.variable not in model.states:
+                raise unknown("state", port.variable, model.states, where=where)
+            check_unit(Sym(port.variable), parse_unit(port.unit), model.units, where=where)
+
+
+def _check_spiking(model: NeuronModel) -> None:
+    test = model.threshold_expr
+    if test is None:
+        if model.output == "spike":
+            raise fail("no-threshold", model.where, "a spiking model needs a threshold",
+                       hint="give threshold=, or output='continuous'")  # fmt: skip
+        for name in ("reset", "refractory"):
+            if getattr(model, name):
+                raise fail("no-threshold", model.where, f"a {name} needs a threshold")
+    else:
+        check_unit(parse_threshold(model), DIMENSIONLESS, model.units,
+                   where=f"{model.where}, threshold")  # fmt: skip
+        if model.output == "continuous":
+            raise fail("bad-output", model.where, "a model with a threshold sends spikes",
+                       limit="output 'spike' or 'graded'")  # fmt: skip
+    if model.output == "spike" and model.output_expression is not None:
+        raise fail("bad-output", model.where, "a spike carries no value",
+                   hint="use output='graded'")  # fmt: skip
+    if model.output_expression is not None:  # any unit will do, but it must have one
+        expr = parse(model.output_expression, where=model.where, allowed=plain_names(model))
+        unit_of(expr, model.units, where=f"{model.where}, output_expression")
+    _ = model.reset_exprs, model.output_expr
+    if model.refractory is not None:
+        parameter = model.parameter(model.refractory)
+        check_unit(Sym(parameter.name), parse_unit("s"), model.units,
+                   where=f"{model.where}, refractory")  # fmt: skip
+    elif model.refractory_hold:
+        raise fail("no-refractory", model.where, "refractory_hold needs refractory=")
+    for state in model.refractory_hold:
+        if state not in model.states:
+            raise unknown("state", state, model.states, where=f"{model.where}, refractory_hold")
+
+
+def parse_threshold(model: NeuronModel) -> Expr:
+    """The threshold as it is written, for its units."""
+    return parse(
+        model.threshold or "", where=model.where, allowed=plain_names(model), condition=True
+    )
+
+
+def parse_reset(model: NeuronModel, text: str) -> tuple[str, Expr]:
+    where = f"{model.where}, reset {text[:80]!r}"
+    match = _ALGEBRAIC.fullmatch(text) if len(text) <= 1200 else None
+    if match is None:
+        raise fail("bad-reset", where, "not an assignment", limit="e.g. 'v = v_reset'",
+                   hint="comparisons belong in where(condition, a, b)")  # fmt: skip
+    if match["name"] not in model.states:
+        raise unknown("state", match["name"], model.states, where=where)
+    expr = parse(match["rest"], where=where, allowed=plain_names(model))
+    check_unit(expr, model.units[match["name"]], model.units, where=where)
+    check_size(model, expr, text)
+    return match["name"], model.expand(expr)
+
+
+def _check_initial(model: NeuronModel, state: str, value: object) -> None:
+    where = f"{model.where}, initial"
+    if state not in model.states:
+        raise unknown("state", state, model.states, where=where)
+    if isinstance(value, str):
+        expr = parse(value, where=where, allowed={p.name for p in model.parameters})
+        check_unit(expr, model.units[state], model.units, where=where)
+    elif not _is_number(value):
+        raise fail("bad-initial", where, f"{state!r} must start at a number or an expression",
+                   got=repr(value)[:80])  # fmt: skip
+
+
+def check_size(
+    model: NeuronModel, expr: Expr, text: str, found: Mapping[str, Expr] | None = None
+) -> None:
+    """Refuse an expression that grows out of bounds when its algebraic names are replaced."""
+    found = model.definitions if found is None else found
+    used = [found[n] for n in names(expr) if n in found]
+    grown = size(expr) + sum(map(size, used))
+    levels = depth(expr) + max(map(depth, used), default=0)
+    if grown > MAX_EXPANDED or levels > MAX_EXPANDED_DEPTH:
+        raise fail(
+            "equation-too-deep",
+            model.where,
+            f"grows too large when its algebraic names are replaced: {text[:80]!r}",
+            got=f"{grown} terms, {levels} levels",
+            limit=f"{MAX_EXPANDED} terms, {MAX_EXPANDED_DEPTH} levels",
+        )

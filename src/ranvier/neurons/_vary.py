@@ -1,0 +1,60 @@
+"""Variations of a model's statement: another reset, another comparison."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Literal
+
+from ranvier.errors import fail
+from ranvier.neurons._check import one_of, parse_threshold
+from ranvier.neurons._expr import Op, Sym
+from ranvier.neurons._model import NeuronModel
+
+__all__ = ["with_reset", "with_threshold"]
+
+
+def with_reset(
+    model: NeuronModel, kind: Literal["value", "subtract", "none"], *, delay: int = 0
+) -> NeuronModel:
+    """The same model with another reset of the variable in its threshold ``v > v_threshold``.
+
+    ``value``: ``v = v_reset`` (to 0 where the model has no such parameter). ``subtract``:
+    ``v = v - v_threshold``. ``none``: v goes on. Resets of other states stay. ``delay`` 1 applies
+    them a tick later (see :class:`NeuronModel`).
+    """
+    one_of(model, "with_reset", kind, ("value", "subtract", "none"))
+    test = parse_threshold(model) if model.threshold else None
+    left, right = test.args if isinstance(test, Op) else (None, None)
+    if not isinstance(left, Sym) or left.name not in model.states:
+        raise fail(
+            "no-threshold",
+            model.where,
+            "the threshold does not compare a state",
+            got=repr(model.threshold),
+            hint="use dataclasses.replace(model, reset=...)",
+        )
+    others = tuple(
+        t
+        for t, (state, _) in zip(model.reset, model.reset_exprs, strict=True)
+        if state != left.name
+    )
+    bound = (model.threshold or "").split(">")[-1].lstrip("=").strip()
+    assert right is not None
+    has_value = any(p.name == f"{left.name}_reset" for p in model.parameters)
+    text = {
+        "value": (f"{left.name} = {left.name}_reset" if has_value else f"{left.name} = 0",),
+        "subtract": (f"{left.name} = {left.name} - ({bound})" if isinstance(right, Op)
+                     else f"{left.name} = {left.name} - {bound}",),
+        "none": (),
+    }[kind]  # fmt: skip
+    return replace(model, reset=text + others, reset_delay=delay)
+
+
+def with_threshold(model: NeuronModel, *, comparison: Literal[">", ">="]) -> NeuronModel:
+    """The same model with a strict or an inclusive threshold."""
+    one_of(model, "with_threshold", comparison, (">", ">="))
+    if model.threshold is None:
+        raise fail("no-threshold", model.where, "the model has no threshold")
+    text = re.sub(r"\s*>=?\s*", f" {comparison} ", model.threshold, count=1)
+    return replace(model, threshold=text.strip())
