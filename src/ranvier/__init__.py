@@ -1,0 +1,1 @@
+"""Ranvier: one spiking network, trained, simulated, compiled to any neuromorphic machine, judged."""

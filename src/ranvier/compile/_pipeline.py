@@ -1,0 +1,230 @@
+"""The compiler: a line of passes with one hook between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier import chips
+from ranvier.chips import Chip
+from ranvier.compile._draft import Draft, Pass
+from ranvier.compile._program import Bridge, Program
+from ranvier.compile.legalise import Legalise
+from ranvier.compile.pack import Pack
+from ranvier.compile.partition import Partition
+from ranvier.compile.place import Place
+from ranvier.compile.quantise import Quantise
+from ranvier.compile.route import Route
+from ranvier.errors import fail, unknown
+from ranvier.network import Network, Population
+
+__all__ = ["Between", "compile", "default_passes", "passes_from_text"]
+
+Between = Callable[[str, Draft, "Draft | Program"], None]
+"""Called after every pass with its name, what went in and what came out: to print, time, verify."""
+
+
+def default_passes(*, mapped: bool = True) -> tuple[Pass, ...]:
+    """legalise, quantise, partition, place, route; packing always comes last.
+
+    ``mapped=False`` stops after quantise: the quantised network on one boundless core.
+    """
+    front: tuple[Pass, ...] = (Legalise(), Quantise())
+    return (*front, Partition(), Place(), Route()) if mapped else front
+
+
+def passes_from_text(settings: Sequence[str], *, mapped: bool = True) -> tuple[Pass, ...]:
+    """Default passes with options as text: ``["place.method=random", "partition.fill=0.5"]``.
+
+    Raises RanvierError with a did-you-mean for an unknown pass, option or value.
+    """
+    passes: dict[str, Any] = {p.name: p for p in default_passes(mapped=mapped)}
+    for setting in settings:
+        place, equals, text = setting.partition("=")
+        name, dot, option = place.partition(".")
+        if not equals or not dot:
+            raise fail(
+                "bad-setting",
+                "--set",
+                "is not PASS.OPTION=VALUE",
+                got=setting,
+                hint="for example place.method=random",
+            )
+        if name not in passes:
+            raise unknown("pass", name, passes, where="--set")
+        legal = {f.name: f for f in fields(passes[name]) if f.name != "name"}
+        if option not in legal:
+            raise unknown("option", option, legal, where=f"--set {name}")
+        passes[name] = replace(
+            passes[name], **{option: _parse(setting, text, passes[name], option)}
+        )
+    return tuple(passes.values())
+
+
+def _parse(setting: str, text: str, owner: Any, option: str) -> Any:
+    default = getattr(owner, option)
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        return type(default)(text)
+    except (KeyError, ValueError) as error:
+        raise fail(
+            "bad-setting",
+            "--set",
+            "has a value of the wrong kind",
+            got=setting,
+            limit=f"a {type(default).__name__}, like {default}",
+        ) from error
+
+
+def compile(
+    network: Network,
+    chip: str | Chip,
+    *,
+    dt: float | None = None,
+    passes: Sequence[Pass] | None = None,
+    seed: int = 0,
+    activity: Mapping[str, NDArray[np.float64]] | None = None,
+    between: Between | None = None,
+    parts: Mapping[str, str] | None = None,
+) -> Program:
+    """Compile a network for a chip.
+
+    ``dt`` is the tick in seconds; by default the network's own (if a population is discrete by
+    nature) or the chip's. ``activity[population]`` [size] are expected events per tick, used as
+    traffic weights. ``parts[population]`` names the part of a mixed system a population goes to.
+    Raises RanvierError with one Issue per thing that does not fit, each with ranked fixes.
+    """
+    machine = chips.get(chip)
+    tick = _choose_dt(network, machine, dt)
+    if machine.parts:
+        return _compile_parts(
+            network, machine, tick, passes, seed, activity, between, dict(parts or {})
+        )
+    draft = Draft(network=network, chip=machine, dt=tick, seed=seed, activity=dict(activity or {}))
+    for step in default_passes() if passes is None else passes:
+        after = step.apply(draft)
+        if between is not None:
+            between(step.name, draft, after)
+        draft = after
+    program = Pack().apply(draft)
+    if between is not None:
+        between("pack", draft, program)
+    return program
+
+
+def _choose_dt(network: Network, chip: Chip, dt: float | None) -> float:
+    own = {p.dt for p in network.populations if p.dt is not None}
+    if len(own) > 1:
+        raise fail(
+            "dt-conflict",
+            network.name,
+            "populations are discrete with different dt",
+            got=", ".join(f"{v:g} s" for v in sorted(own)),
+            hint="they must share one dt",
+        )
+    given = [v for v in (dt, *own) if v is not None]
+    if len(given) == 2 and not np.isclose(given[0], given[1], rtol=1e-9):
+        raise fail(
+            "dt-conflict",
+            network.name,
+            "is discrete by nature and has its own dt",
+            got=f"dt={given[0]:g} s",
+            limit=f"{given[1]:g} s",
+            hint=f"compile with dt={given[1]:g}",
+        )
+    stored = network.metadata.get("dt")
+    chosen = given[0] if given else stored if stored is not None else chip.dt
+    if chosen is None:
+        raise fail(
+            "dt-missing",
+            network.name,
+            f"no dt was given and {chip.title} has none of its own",
+            hint="say --dt 1ms, or dt=1e-3 in Python",
+        )
+    if not (isinstance(chosen, (int, float)) and np.isfinite(chosen) and chosen > 0):
+        raise fail("dt", network.name, "dt must be positive seconds", got=chosen)
+    return float(chosen)
+
+
+def _compile_parts(
+    network: Network,
+    system: Chip,
+    dt: float,
+    passes: Sequence[Pass] | None,
+    seed: int,
+    activity: Mapping[str, NDArray[np.float64]] | None,
+    between: Between | None,
+    where: dict[str, str],
+) -> Program:
+    """Each part compiles its own populations; sources on other parts become bridged inputs."""
+    names = [p.name for p in network.populations if not p.is_input]
+    legal = [part.name for part in system.parts]
+    for name, part in where.items():
+        if name not in names:
+            raise unknown("population", name, names, where="parts")
+        if part not in legal:
+            raise unknown("part", part, legal, where=f"parts[{name!r}]")
+    for number, name in enumerate(names):
+        where.setdefault(name, legal[min(number * len(legal) // len(names), len(legal) - 1)])
+    programs: dict[str, Program] = {}
+    bridges: list[Bridge] = []
+    for part in system.parts:
+        mine = {name for name in names if where[name] == part.name}
+        if not mine:
+            continue
+        incoming = [p for p in network.projections if p.target in mine]
+        foreign = {p.source for p in incoming} - mine
+        for name in sorted(foreign - {p.name for p in network.inputs}):
+            for projection in incoming:
+                if projection.source == name and np.any(np.asarray(projection.delay) == 0):
+                    raise fail(
+                        "bridge-delay",
+                        projection.name,
+                        "crosses chips without a delay",
+                        got="0 s",
+                        limit="at least one tick",
+                        hint="use delay=None (one tick)",
+                    )
+            ticks = next(
+                (k.ticks for k in system.links if {*k.between} == {where[name], part.name}), 0
+            )
+            bridges.append(
+                Bridge(source=where[name], target=part.name, population=name, ticks=ticks)
+            )
+        populations = tuple(
+            p
+            if p.name in mine or p.is_input
+            else Population(name=p.name, shape=p.shape, signal=p.signal)
+            for p in network.populations
+            if p.name in mine or p.name in foreign
+        )
+        sub = Network(
+            name=f"{network.name}.{part.name}",
+            populations=populations,
+            projections=tuple(incoming),
+            outputs=tuple(o for o in network.outputs if o in mine),
+            probes=tuple(p for p in network.probes if p.population in mine),
+            metadata=network.metadata,
+        )
+        programs[part.name] = compile(
+            sub, part, dt=dt, passes=passes, seed=seed, activity=activity, between=between
+        )
+    return Program(
+        name=network.name,
+        chip=system.name,
+        chip_hash=system.hash,
+        network_hash=network.hash,
+        dt=dt,
+        seed=seed,
+        outputs=network.outputs,
+        probes=network.probes,
+        shapes={p.name: p.shape for p in network.populations},
+        parts=programs,
+        bridges=tuple(bridges),
+        algorithms={"update": "dense"},
+    )

@@ -1,0 +1,287 @@
+"""Programs: a network in a chip's own numbers, placed on its cores. Data only, no code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.bundle import content_hash, read_bundle, write_bundle
+from ranvier.errors import Issue, RanvierError, fail, unknown
+from ranvier.network import Probe, Rule
+from ranvier.network._bundle import pack_arrays, unpack_arrays
+
+__all__ = [
+    "Block",
+    "Bridge",
+    "InputBlock",
+    "Program",
+    "ProjectionTable",
+    "RuleTable",
+    "load_program",
+]
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Block:
+    """Neurons of one population on one core: slots ``start .. start+n``.
+
+    ``reference`` finds the kernel on the chip; ``values`` and ``initial`` are its parameters and
+    starting state in the chip's own numbers (scalars or arrays [n]). ``ring`` is the position of
+    its input accumulators: port p of neuron i is ``ring + p*n + i``. ``state_scale`` turns a state
+    into SI: raw * scale + offset.
+    """
+
+    population: str
+    core: int
+    start: int
+    n: int
+    ring: int
+    reference: Mapping[str, Any]
+    values: Mapping[str, Any]
+    initial: Mapping[str, Any]
+    output: str
+    state_scale: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputBlock:
+    """An input population: its sources are the slots ``start .. start+n``."""
+
+    population: str
+    start: int
+    n: int
+    signal: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProjectionTable:
+    """The source map of a projection: which packed synapses are its own.
+
+    Synapse k of the packed table belongs to this projection when
+    ``first <= synapse_origin[k] < first + count``; the difference is its position in the network's
+    canonical list of the projection's synapses, and ``origin`` maps that to the user's array.
+    """
+
+    name: str
+    first: int
+    count: int
+    encoding: Mapping[str, Any]
+    implementation: str
+    origin: IntArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RuleTable:
+    """Connectivity kept as rule and seed; expanded by the engine when it loads the program.
+
+    ``first`` is its place in the canonical order of all synapses.
+    """
+
+    name: str
+    first: int
+    source: int
+    ring: int
+    delay: int
+    rule: Mapping[str, Any]
+
+    def make(self) -> Rule:
+        """The rule itself."""
+        return Rule(**self.rule)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bridge:
+    """Events of ``population`` in part ``source`` appear as input ``population`` in ``target``."""
+
+    source: str
+    target: str
+    population: str
+    ticks: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program:
+    """What ``compile`` made of a network for one chip.
+
+    Sources are numbered by slot: neurons first (core by core), then inputs. The events of source s
+    go along ``route_row[route_ptr[s]:route_ptr[s+1]]``; row r lies on core ``row_core[r]``, takes
+    ``row_delay[r]`` ticks, and holds synapses ``row_ptr[r]:row_ptr[r+1]`` with accumulator
+    ``synapse_target`` and weight ``synapse_weight``. ``slots[population]`` [size] is the source map
+    from neuron index to slot. ``tables`` hold, per source, what one event costs in packets and
+    hops; ``ledger[resource]`` is what each used core holds, ``limits[resource]`` what it may.
+    A mixed system has ``parts`` and ``bridges`` instead of blocks.
+    """
+
+    name: str
+    chip: str
+    chip_hash: str
+    network_hash: str
+    dt: float
+    seed: int
+    blocks: tuple[Block, ...] = ()
+    inputs: tuple[InputBlock, ...] = ()
+    outputs: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, Any])
+    slots: Mapping[str, IntArray] = field(default_factory=dict[str, Any])
+    neurons: int = 0
+    sources: int = 0
+    ring: int = 0
+    max_delay: int = 1
+    route_ptr: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    route_row: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    row_ptr: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    row_core: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    row_delay: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    synapse_target: NDArray[Any] = field(default_factory=lambda: np.zeros(0, np.int32))
+    synapse_weight: NDArray[Any] = field(default_factory=lambda: np.zeros(0))
+    synapse_origin: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    projections: tuple[ProjectionTable, ...] = ()
+    rules: tuple[RuleTable, ...] = ()
+    cores: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    tables: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
+    ledger: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
+    limits: Mapping[str, float] = field(default_factory=dict[str, float])
+    quantities: Mapping[str, float] = field(default_factory=dict[str, float])
+    algorithms: Mapping[str, str] = field(default_factory=dict[str, str])
+    issues: tuple[Issue, ...] = ()
+    parts: Mapping[str, Program] = field(default_factory=dict[str, Any])
+    bridges: tuple[Bridge, ...] = ()
+
+    @property
+    def synapses(self) -> int:
+        """Number of stored synapses, parts included."""
+        return int(self.synapse_target.size) + sum(p.synapses for p in self.parts.values())
+
+    @property
+    def exactness(self) -> str:
+        """``"exact"`` or ``"approximate"``, the worst label of any node."""
+        labels = {i.severity for i in self.all_issues}
+        return "approximate" if "approximate" in labels else "exact"
+
+    @property
+    def all_issues(self) -> tuple[Issue, ...]:
+        """Issues of this program and its parts."""
+        return (*self.issues, *(i for p in self.parts.values() for i in p.all_issues))
+
+    def block_slots(self, population: str) -> IntArray:
+        """Slots of a population by neuron index; raises RanvierError with a did-you-mean."""
+        if population not in self.slots:
+            raise unknown("population", population, self.slots)
+        return self.slots[population]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the content."""
+        return content_hash(*_encode(self))
+
+    def save(self, path: str | Path) -> Path:
+        """Write as a bundle, atomically."""
+        return write_bundle(path, "program", *_encode(self))
+
+
+def _encode(program: Program) -> tuple[Any, dict[str, NDArray[Any]]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    return pack_arrays(_plain(program), "", arrays), arrays
+
+
+def _plain(program: Program) -> dict[str, Any]:
+    document = {
+        name: getattr(program, name)
+        for name in program.__dataclass_fields__
+        if name not in ("blocks", "projections", "rules", "parts", "issues", "probes", "inputs")
+    }
+    document["bridges"] = [asdict(b) for b in program.bridges]
+    document["inputs"] = [asdict(b) for b in program.inputs]
+    document["probes"] = [asdict(p) for p in program.probes]
+    document["issues"] = [i.to_dict() for i in program.issues]
+    for name in ("blocks", "projections", "rules"):
+        document[name] = [
+            {key: getattr(item, key) for key in item.__dataclass_fields__}
+            for item in getattr(program, name)
+        ]
+    document["parts"] = {name: _plain(part) for name, part in program.parts.items()}
+    return document
+
+
+def _make(data: dict[str, Any]) -> Program:
+    items = dict(data)
+    items["blocks"] = tuple(Block(**b) for b in items["blocks"])
+    items["inputs"] = tuple(InputBlock(**b) for b in items["inputs"])
+    items["projections"] = tuple(ProjectionTable(**p) for p in items["projections"])
+    items["rules"] = tuple(RuleTable(**r) for r in items["rules"])
+    items["bridges"] = tuple(Bridge(**b) for b in items["bridges"])
+    items["probes"] = tuple(Probe(**p) for p in items["probes"])
+    items["issues"] = tuple(Issue(**{**i, "hint": tuple(i["hint"])}) for i in items["issues"])
+    items["outputs"] = tuple(items["outputs"])
+    items["shapes"] = {k: tuple(v) for k, v in items["shapes"].items()}
+    items["parts"] = {name: _make(part) for name, part in items["parts"].items()}
+    return Program(**items)
+
+
+def load_program(path: str | Path) -> Program:
+    """Read a program bundle; raises RanvierError when it is missing, damaged or not a program."""
+    document, arrays = read_bundle(path, "program")
+    try:
+        program = _make(unpack_arrays(document, arrays))
+    except RanvierError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise fail(
+            "damaged-bundle",
+            str(path),
+            "is a bundle, but does not describe a program",
+            got=f"{type(error).__name__}: {error}"[:200],
+            hint="compile the network again",
+        ) from error
+    _check_ranges(path, program)
+    return program
+
+
+def _check_ranges(path: str | Path, program: Program) -> None:
+    """The engine's kernels index without bounds checks, so every index is checked here."""
+
+    def bad(name: str) -> RanvierError:
+        return fail("damaged-bundle", str(path), f"{name} is out of range", hint="compile again")
+
+    for name, array, low, high in (
+        ("route_row", program.route_row, 0, program.row_core.size),
+        ("synapse_target", program.synapse_target, 0, program.ring),
+        ("row_delay", program.row_delay, 0, program.max_delay + 1),
+    ):
+        if array.size and (int(array.min()) < low or int(array.max()) >= high):
+            raise bad(name)
+    for name, array, rows, last in (
+        ("route_ptr", program.route_ptr, program.sources, program.route_row.size),
+        ("row_ptr", program.row_ptr, program.row_core.size, program.synapse_target.size),
+    ):
+        if (
+            array.size != rows + 1
+            or int(array[0]) != 0
+            or int(array[-1]) != last
+            or np.any(np.diff(array) < 0)
+        ):
+            raise bad(name)
+    for size in (program.synapse_weight.size, program.synapse_origin.size):
+        if size != program.synapse_target.size:
+            raise bad("synapse tables")
+    for block in program.blocks:
+        if block.n < 1 or block.start < 0 or block.start + block.n > program.neurons:
+            raise bad(f"block {block.population}")
+        if block.ring < 0 or block.ring > program.ring:
+            raise bad(f"block {block.population}")
+        for key, value in {**block.values, **block.initial}.items():
+            if np.ndim(value) and np.shape(value) != (block.n,):
+                raise bad(f"block {block.population}.{key}")
+    for name, slots in program.slots.items():
+        if slots.size and (int(slots.min()) < 0 or int(slots.max()) >= program.sources):
+            raise bad(f"slots of {name}")
+    for part in program.parts.values():
+        _check_ranges(path, part)

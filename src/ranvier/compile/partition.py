@@ -1,0 +1,219 @@
+"""Partition: which neurons share a core, under every capacity of the chip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.chips import Limit
+from ranvier.compile._cores import Connections, broken_limits, core_view
+from ranvier.compile._draft import Draft, Piece
+from ranvier.errors import Issue, RanvierError, unknown
+
+__all__ = ["PASS", "Partition", "multicast_cost"]
+
+IntArray = NDArray[np.int64]
+METIS_EDGES = 4_000_000
+"""Graphs with more synapses than this are filled in order: METIS would take minutes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """Cuts populations into pieces that fit a core.
+
+    ``"sequential"`` fills cores with neighbouring neurons; ``"metis"`` groups neurons that share
+    sources (METIS on the synapse graph) and splits what does not fit; ``"best"`` makes both and
+    keeps the one with less traffic (events per tick x cores reached). ``fill`` leaves room: the
+    share of every capacity that may be used.
+    """
+
+    method: Literal["best", "sequential", "metis"] = "best"
+    fill: float = 1.0
+    seed: int = 0
+    name: str = "partition"
+
+    def __post_init__(self) -> None:
+        if self.method not in ("best", "sequential", "metis"):
+            raise unknown(
+                "option", self.method, ("best", "sequential", "metis"), where="partition.method"
+            )
+        if not 0 < self.fill <= 1:
+            raise unknown("option", self.fill, ("0 < fill <= 1",), where="partition.fill")
+
+    def apply(self, draft: Draft) -> Draft:
+        """Raises RanvierError naming population, resource, used, limit and ranked fixes."""
+        chip = draft.chip
+        names = [p.name for p in draft.network.populations if not p.is_input]
+        whole = {n: np.arange(draft.network.population(n).size) for n in names}
+        if chip.topology is None:
+            return replace(
+                draft, cores=(tuple(Piece(population=n, index=whole[n]) for n in names),)
+            )
+        limits = [replace(limit, limit=limit.limit * self.fill) for limit in chip.limits]
+        connections = Connections(draft)
+        plain = [Piece(population=n, index=whole[n]) for n in names]
+        cores = _fill(connections, plain, limits, chip.shared_cores)
+        if self.method != "sequential" and connections.post.size <= METIS_EDGES:
+            grouped = [
+                piece
+                for start in plain
+                for piece in _metis(connections, start, cores, self.seed + draft.seed)
+            ]
+            other = _fill(connections, grouped, limits, chip.shared_cores)
+            fewer = multicast_cost(connections, other) < multicast_cost(connections, cores)
+            if self.method == "metis" or (fewer and len(other) <= len(chip.usable_cores)):
+                cores = other
+        available = len(chip.usable_cores)
+        if len(cores) > available:
+            raise RanvierError(_too_many(draft, cores, available))
+        return replace(draft, cores=tuple(tuple(c) for c in cores))
+
+
+def multicast_cost(connections: Connections, cores: Sequence[Sequence[Piece]]) -> float:
+    """Expected core-to-core events per tick: each source once per core it reaches."""
+    total = 0.0
+    for pieces in cores:
+        sources = [connections.into(piece)[0] for piece in pieces]
+        reached = np.unique(np.concatenate(sources)) if sources else np.zeros(0, np.int64)
+        total += float(connections.rate[reached].sum())
+    return total
+
+
+def _fill(
+    connections: Connections, pieces: Sequence[Piece], limits: Sequence[Limit], shared: bool
+) -> list[list[Piece]]:
+    """First fit in order: each piece goes on as far as every limit holds, then a new core."""
+    cores: list[list[Piece]] = []
+    current: list[Piece] = []
+    for piece in pieces:
+        rest = piece.index
+        if current and not shared:
+            cores.append(current)
+            current = []
+        while rest.size:
+            fits = _largest(connections, current, piece.population, rest, limits)
+            if fits == 0:
+                if not current:
+                    raise RanvierError(*_single_neuron(connections, piece.population, rest, limits))
+                cores.append(current)
+                current = []
+                continue
+            current = [*current, Piece(population=piece.population, index=rest[:fits])]
+            rest = rest[fits:]
+            if rest.size:
+                cores.append(current)
+                current = []
+    return [*cores, current] if current else cores
+
+
+def _largest(
+    connections: Connections,
+    current: list[Piece],
+    population: str,
+    rest: IntArray,
+    limits: Sequence[Limit],
+) -> int:
+    """How many of ``rest`` fit on top of ``current`` (bisection: every resource grows)."""
+
+    def fits(n: int) -> bool:
+        trial = [*current, Piece(population=population, index=rest[:n])]
+        return not broken_limits(limits, core_view(connections, trial))
+
+    if fits(rest.size):
+        return rest.size
+    low, high = 0, rest.size
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _metis(
+    connections: Connections, piece: Piece, cores: Sequence[Sequence[Piece]], seed: int
+) -> list[Piece]:
+    """Group a population's neurons into as many parts as it has cores, by shared synapses."""
+    import pymetis
+
+    parts = sum(any(p.population == piece.population for p in core) for core in cores)
+    first, n = connections.first[piece.population], piece.index.size
+    pre, post = connections.pre, connections.post
+    inside = (post >= first) & (post < first + n)
+    a, b = pre[inside], post[inside] - first
+    if parts < 2 or not a.size or a.size >= 0.9 * np.unique(a).size * n:
+        return [piece]
+    # Vertices: the neurons, then every outside source as a star centre without weight.
+    own = (a >= first) & (a < first + n)
+    _, star = np.unique(a, return_inverse=True)
+    u = np.where(own, a - first, n + star)
+    edges = np.unique(np.stack([np.minimum(u, b), np.maximum(u, b)], 1)[u != b], axis=0)
+    vertices = int(n + star.max() + 1)
+    both = np.concatenate([edges, edges[:, ::-1]])
+    both = both[np.argsort(both[:, 0], kind="stable")]
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(both[:, 0], minlength=vertices))])
+    _, label = pymetis.part_graph(
+        parts,
+        xadj=ptr.tolist(),
+        adjncy=both[:, 1].tolist(),
+        vweights=[1] * n + [0] * (vertices - n),
+        options=pymetis.Options(seed=seed % 2**31),
+    )
+    mine = np.asarray(label[:n])
+    groups = [piece.index[mine == k] for k in range(parts)]
+    return [Piece(population=piece.population, index=g) for g in groups if g.size]
+
+
+def _limit_issue(where: str, limit: Limit, used: float, more: tuple[str, ...] = ()) -> Issue:
+    return Issue(
+        code="does-not-fit",
+        severity="refused",
+        where=where,
+        message=f"needs more {limit.resource} than a core has",
+        got=f"{used:g} {limit.unit}".strip(),
+        limit=f"{limit.limit:g} {limit.unit}".strip(),
+        hint=(*limit.fixes, *more),
+    )
+
+
+def _single_neuron(
+    connections: Connections, population: str, rest: IntArray, limits: Sequence[Limit]
+) -> list[Issue]:
+    one = [Piece(population=population, index=rest[:1])]
+    broken = broken_limits(limits, core_view(connections, one))
+    where = f"{population}[{int(rest[0])}]"
+    return [_limit_issue(where, limit, used) for limit, used in broken]
+
+
+def _too_many(draft: Draft, cores: Sequence[Sequence[Piece]], available: int) -> Issue:
+    """Name the population that takes the most cores, and what bounds it there."""
+    connections = Connections(draft)
+    takes: dict[str, int] = {}
+    for core in cores:
+        for name in {piece.population for piece in core}:
+            takes[name] = takes.get(name, 0) + 1
+    largest = max(takes, key=lambda name: takes[name])
+    full = next(c for c in cores if any(p.population == largest for p in c))
+    view = core_view(connections, full)
+    tightest = max(draft.chip.limits, key=lambda limit: limit.used(view) / limit.limit)
+    shrink = int(100 * available / len(cores))
+    return Issue(
+        code="too-many-cores",
+        severity="refused",
+        where=largest,
+        message=f"the network does not fit {draft.chip.title}: {largest} alone takes "
+        f"{takes[largest]} cores, bounded by {tightest.resource} "
+        f"({tightest.used(view):g} of {tightest.limit:g} on one core)",
+        got=f"{len(cores)} cores",
+        limit=f"{available} cores",
+        hint=(
+            f"shrink {largest} to about {shrink} % of its size",
+            *tightest.fixes,
+            f"spread over several chips: --chip {draft.chip.name}+{draft.chip.name}",
+        ),
+    )
+
+
+PASS = Partition

@@ -1,0 +1,163 @@
+"""Quantise: parameters, weights and delays into the chip's own numbers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.chips import Incoming, Quantised, QuantisedProjection
+from ranvier.compile._draft import Draft
+from ranvier.errors import Issue, RanvierError, unknown
+from ranvier.network import Projection, Rule, Synapses
+
+__all__ = ["PASS", "Quantise"]
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantise:
+    """Rounds with the chip's own quantiser, and states how far delays moved.
+
+    ``drop_zeros`` leaves out synapses whose weight becomes 0. ``long_delays``: ``"refuse"``, or
+    ``"clip"`` to the chip's longest. ``keep_rules``: procedural connectivity stays a rule where the
+    chip has no synaptic memory to fill.
+    """
+
+    drop_zeros: bool = True
+    long_delays: Literal["refuse", "clip"] = "refuse"
+    keep_rules: bool = True
+    name: str = "quantise"
+
+    def __post_init__(self) -> None:
+        if self.long_delays not in ("refuse", "clip"):
+            raise unknown(
+                "option", self.long_delays, ("refuse", "clip"), where="quantise.long_delays"
+            )
+
+    def apply(self, draft: Draft) -> Draft:
+        """Encode every population together with its incoming weights."""
+        network, chip = draft.network, draft.chip
+        issues, refused = list(draft.issues), list[Issue]()
+        rules = tuple(
+            p.name
+            for p in network.projections
+            if self.keep_rules and chip.topology is None and isinstance(p.connectivity, Rule)
+        )
+        synapses: dict[str, Synapses] = {}
+        delays: dict[str, IntArray] = {}
+        incoming: dict[str, dict[str, Incoming]] = defaultdict(dict)
+        for p in network.projections:
+            listed = None if p.name in rules else p.connectivity.synapses()
+            ticks, found = self._ticks(draft, p, listed)
+            issues += [i for i in found if i.severity != "refused"]
+            refused += [i for i in found if i.severity == "refused"]
+            delays[p.name] = ticks
+            if listed is not None:
+                synapses[p.name] = listed
+            incoming[p.target][p.name] = Incoming(
+                port=p.port,
+                signal=network.population(p.source).signal,
+                kind=p.connectivity.kind,
+                max_delay=int(ticks.max()) if ticks.size else 1,
+                post=None if listed is None else listed.post,
+                weights=None if listed is None else listed.weight,
+            )
+        quantised: dict[str, Quantised] = {}
+        for population in network.populations:
+            if population.model is None:
+                continue
+            implementation = chip.implementation(draft.implementations[population.name])
+            result = implementation.quantise(population, incoming[population.name], draft.dt)
+            issues += [i for i in result.issues if i.severity != "refused"]
+            refused += [i for i in result.issues if i.severity == "refused"]
+            quantised[population.name] = result
+        if refused:
+            raise RanvierError(*refused)
+        projections = tuple(
+            self._encoded(p, synapses[p.name], delays[p.name], quantised[p.target])
+            for p in network.projections
+            if p.name not in rules
+        )
+        return replace(
+            draft, quantised=quantised, projections=projections, rules=rules, issues=tuple(issues)
+        )
+
+    def _ticks(
+        self, draft: Draft, p: Projection, listed: Synapses | None
+    ) -> tuple[IntArray, list[Issue]]:
+        """Delay of every synapse in ticks (rounded half up), and how far it moved."""
+        chip, n = draft.chip, 1 if listed is None else listed.pre.size
+        least = max(1, chip.min_delay)
+        if p.delay is None:
+            return np.full(n, least, np.int64), []
+        array = np.asarray(p.delay, np.float64)
+        exact = (
+            array.ravel()[listed.origin] if array.ndim and listed is not None else array
+        ) / draft.dt
+        exact = np.broadcast_to(exact, (n,))
+        ticks = np.floor(exact + 0.5 + 1e-9).astype(np.int64)
+        ticks = np.where(exact == 0, chip.min_delay, np.maximum(ticks, least))
+        issues: list[Issue] = []
+        moved = np.abs(ticks - exact)[exact > 0]
+        if moved.size and moved.max() > 1e-6:
+            issues.append(
+                Issue(
+                    code="delay-rounded",
+                    severity="approximate",
+                    where=p.name,
+                    message=f"delays rounded to ticks of {draft.dt:g} s, by at most "
+                    f"{moved.max() * draft.dt:.3g} s",
+                )
+            )
+        longest = chip.max_delay
+        if longest is not None and n and int(ticks.max()) > longest:
+            clip = self.long_delays == "clip"
+            issues.append(
+                Issue(
+                    code="delay-too-long",
+                    severity="approximate" if clip else "refused",
+                    where=p.name,
+                    message="delays cut to the chip's longest"
+                    if clip
+                    else "delay is longer than the chip can hold",
+                    got=f"{int(ticks.max())} ticks",
+                    limit=f"{longest} ticks",
+                    hint=(
+                        f"compile with a dt of at least {float(exact.max()) * draft.dt / longest:.3g} s",
+                        "shorten the delay",
+                        "allow cutting: --set quantise.long_delays=clip",
+                    ),
+                )
+            )
+            ticks = np.minimum(ticks, longest)
+        return ticks.astype(np.int64), issues
+
+    def _encoded(
+        self, p: Projection, listed: Synapses, delay: IntArray, target: Quantised
+    ) -> QuantisedProjection:
+        weight, port = target.weights[p.name]
+        keep: Any = slice(None)
+        if self.drop_zeros:
+            keep = np.flatnonzero(weight)
+        return QuantisedProjection(
+            name=p.name,
+            source=p.source,
+            target=p.target,
+            pre=listed.pre[keep],
+            post=listed.post[keep],
+            weight=weight[keep],
+            port=port[keep],
+            delay=delay[keep],
+            index=np.arange(weight.size)[keep],
+            origin=listed.origin,
+            encoding=target.encodings[p.name],
+            synapse_bits=target.synapse_bits[p.name],
+        )
+
+
+PASS = Quantise

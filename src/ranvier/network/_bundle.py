@@ -1,0 +1,176 @@
+"""Networks on disk: the document and the arrays of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.bundle import read_bundle, write_bundle
+from ranvier.errors import RanvierError, fail, unknown
+from ranvier.network._connectivity import CONNECTIVITY, Connectivity
+from ranvier.network._network import Network, Population, Probe, Projection
+from ranvier.neurons import NeuronModel
+
+__all__ = ["decode", "encode", "load", "save"]
+
+Arrays = dict[str, NDArray[Any]]
+REFERENCE = "$array"
+
+
+def pack_arrays(value: Any, path: str, arrays: Arrays) -> Any:
+    """Replace every array in plain data by a reference, collecting it under its path."""
+    if isinstance(value, np.ndarray):
+        array = cast("NDArray[Any]", value)
+        if array.ndim == 0:
+            return array.item()
+        arrays[path] = array
+        return {REFERENCE: path}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, Any]", value).items()
+        return {k: pack_arrays(v, f"{path}/{k}" if path else k, arrays) for k, v in items}
+    if isinstance(value, (tuple, list)):
+        sequence = cast("list[Any]", value)
+        return [pack_arrays(v, f"{path}/{i}", arrays) for i, v in enumerate(sequence)]
+    return value
+
+
+def unpack_arrays(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """Put the arrays back where their references stand."""
+    if isinstance(value, dict):
+        mapping = cast("dict[str, Any]", value)
+        if set(mapping) == {REFERENCE}:
+            return arrays[mapping[REFERENCE]]
+        return {k: unpack_arrays(v, arrays) for k, v in mapping.items()}
+    if isinstance(value, list):
+        return [unpack_arrays(v, arrays) for v in cast("list[Any]", value)]
+    return value
+
+
+def _encode_models(network: Network) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Each distinct statement once; populations refer to it by number."""
+    models: list[NeuronModel] = []
+    where: dict[str, int] = {}
+    for population in network.populations:
+        if population.model is not None:
+            if population.model not in models:
+                models.append(population.model)
+            where[population.name] = models.index(population.model)
+    return [model.to_dict() for model in models], where
+
+
+def encode(network: Network) -> tuple[dict[str, Any], Arrays]:
+    """(document, arrays) of a network: plain data, nothing lost."""
+    models, where = _encode_models(network)
+    arrays: Arrays = {}
+    document = {
+        "name": network.name,
+        "models": models,
+        "populations": {
+            p.name: {
+                "shape": list(p.shape),
+                "model": where.get(p.name),
+                "parameters": dict(p.parameters),
+                "initial": dict(p.initial),
+                "signal": p.signal,
+                "dt": p.dt,
+                "method": p.method,
+            }
+            for p in network.populations
+        },
+        "order": [p.name for p in network.populations],
+        "projections": [
+            {
+                "name": p.name,
+                "source": p.source,
+                "target": p.target,
+                "port": p.port,
+                "delay": p.delay,
+                "connectivity": p.connectivity.to_dict(),
+            }
+            for p in network.projections
+        ],
+        "outputs": list(network.outputs),
+        "probes": [
+            {"population": p.population, "variable": p.variable, "every": p.every}
+            for p in network.probes
+        ],
+        "metadata": dict(network.metadata),
+    }
+    return pack_arrays(document, "", arrays), arrays
+
+
+def _decode_connectivity(data: dict[str, Any]) -> Connectivity:
+    kind = data.pop("kind")
+    if kind not in CONNECTIVITY:
+        raise unknown("connectivity", kind, CONNECTIVITY)
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return CONNECTIVITY[kind](**values)
+
+
+def decode(document: Any, arrays: Mapping[str, NDArray[Any]]) -> Network:
+    """The network of a document; raises RanvierError when it does not describe one."""
+    data = unpack_arrays(document, arrays)
+    models = [NeuronModel.from_dict(m) for m in data["models"]]
+    populations: list[Population] = []
+    for name in data["order"]:
+        p = data["populations"][name]
+        model = None if p["model"] is None else models[p["model"]]
+        populations.append(
+            Population(
+                name=name,
+                shape=tuple(p["shape"]),
+                model=model,
+                parameters=p["parameters"],
+                initial=p["initial"],
+                signal=p["signal"],
+                dt=p["dt"],
+                method=p["method"],
+            )
+        )
+    projections = tuple(
+        Projection(
+            name=p["name"],
+            source=p["source"],
+            target=p["target"],
+            port=p["port"],
+            delay=p["delay"],
+            connectivity=_decode_connectivity(dict(p["connectivity"])),
+        )
+        for p in data["projections"]
+    )
+    return Network(
+        name=data["name"],
+        populations=tuple(populations),
+        projections=projections,
+        outputs=tuple(data["outputs"]),
+        probes=tuple(Probe(**p) for p in data["probes"]),
+        metadata=data["metadata"],
+    )
+
+
+def save(network: Network, path: str | Path) -> Path:
+    """Write a network bundle atomically; returns the path. Raises RanvierError on a full disk."""
+    return write_bundle(path, "network", *encode(network))
+
+
+def load(path: str | Path) -> Network:
+    """Read a network bundle; raises RanvierError when it is missing, damaged or not a network."""
+    document, arrays = read_bundle(path, "network")
+    try:
+        return decode(document, arrays)
+    except RanvierError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise fail(
+            "damaged-bundle",
+            str(path),
+            "is a bundle, but does not describe a network",
+            got=f"{type(error).__name__}: {error}"[:200],
+            hint="it was written by another program or edited by hand; export it again",
+        ) from error

@@ -1,0 +1,522 @@
+"""Who is connected to whom, and how strongly: one frozen class per way of saying it.
+
+Weights are in the unit of the target port (SI). Arrays are read-only float64. Every class can
+enumerate its synapses in one canonical order: by source, then in order of creation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from math import prod
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.errors import fail, unknown
+
+__all__ = [
+    "CONNECTIVITY",
+    "Connectivity",
+    "Conv",
+    "Dense",
+    "OneToOne",
+    "Pool",
+    "Rule",
+    "Sparse",
+    "Synapses",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Synapses(NamedTuple):
+    """All synapses of a projection, sorted by source (stable).
+
+    ``pre``, ``post`` int64 and ``weight`` float64, each [n]; ``origin`` int64 [n] is the position
+    of each synapse in the user's own array of weights (several synapses of a convolution share one).
+    """
+
+    pre: IntArray
+    post: IntArray
+    weight: FloatArray
+    origin: IntArray
+
+
+def _weights(where: str, value: Any, ndim: tuple[int, ...] | None = None) -> FloatArray:
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise fail("weights-dtype", where, "must hold numbers", got=str(error)) from error
+    if ndim is not None and array.ndim not in ndim:
+        raise fail(
+            "weights-shape", where, "has the wrong number of dimensions", got=array.ndim, limit=ndim
+        )
+    if not np.all(np.isfinite(array)):
+        bad = np.argwhere(~np.isfinite(array))
+        raise fail(
+            "weights-not-finite",
+            f"{where}[{', '.join(map(str, bad[0]))}]",
+            f"weights hold NaN or infinity ({len(bad)} of {array.size})",
+            got=array[tuple(bad[0])],
+            hint="check the training run that made them",
+        )
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Connectivity:
+    """Base of all kinds. ``n_pre``/``n_post`` are set by the kind or checked by the network."""
+
+    kind: ClassVar[str] = ""
+
+    def sizes(self) -> tuple[int, int]:
+        """(sources, targets)."""
+        raise TypeError("abstract")
+
+    def count(self) -> int:
+        """Number of synapses."""
+        return int(self.synapses().pre.size)
+
+    def most(self) -> int:
+        """An upper bound of the number of synapses, without making them."""
+        return self.count()
+
+    def synapses(self) -> Synapses:
+        """Enumerate in canonical order."""
+        raise TypeError("abstract")
+
+    def delay_shape(self) -> tuple[int, ...]:
+        """Shape a per-synapse delay array must have (that of the weights)."""
+        weights = getattr(self, "weights", None)
+        return () if weights is None else weights.shape
+
+    def with_weights(self, weights: FloatArray) -> Connectivity:
+        """The same connections with other weights (same shape)."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return type(self)(**{**values, "weights": weights})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; arrays stay arrays and are taken out by the bundle writer."""
+        return {"kind": self.kind, **{f.name: getattr(self, f.name) for f in fields(self)}}
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(Connectivity):
+    """Every source to every target: ``weights[target, source]``."""
+
+    weights: FloatArray
+    kind: ClassVar[str] = "dense"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", _weights("Dense.weights", self.weights, (2,)))
+
+    def sizes(self) -> tuple[int, int]:
+        return self.weights.shape[1], self.weights.shape[0]
+
+    def count(self) -> int:
+        return self.weights.size
+
+    def synapses(self) -> Synapses:
+        n_pre, n_post = self.sizes()
+        pre = np.repeat(np.arange(n_pre), n_post)
+        post = np.tile(np.arange(n_post), n_pre)
+        return Synapses(pre, post, self.weights.T.ravel().copy(), post * n_pre + pre)
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse(Connectivity):
+    """An explicit list: synapse k goes from ``pre[k]`` to ``post[k]`` with ``weights[k]``.
+
+    Multapses are allowed. ``shape`` is (sources, targets).
+    """
+
+    pre: IntArray
+    post: IntArray
+    weights: FloatArray
+    shape: tuple[int, int]
+    kind: ClassVar[str] = "sparse"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", _weights("Sparse.weights", self.weights, (1,)))
+        object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1])))
+        for name, limit in (("pre", self.shape[0]), ("post", self.shape[1])):
+            array = np.array(getattr(self, name))
+            if array.shape != self.weights.shape or (array.size and array.dtype.kind not in "iu"):
+                raise fail(
+                    "sparse-index",
+                    f"Sparse.{name}",
+                    "must hold one integer per weight",
+                    got=f"{array.dtype} {array.shape}",
+                    limit=f"int {self.weights.shape}",
+                )
+            array = array.astype(np.int64)
+            if array.size and (array.min() < 0 or array.max() >= limit):
+                at = int(np.flatnonzero((array < 0) | (array >= limit))[0])
+                raise fail(
+                    "sparse-index",
+                    f"Sparse.{name}[{at}]",
+                    "out of range",
+                    got=int(array[at]),
+                    limit=f"0..{limit - 1}",
+                )
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def from_csr(cls, matrix: Any) -> Sparse:
+        """From a SciPy sparse matrix [targets, sources]."""
+        coo = matrix.tocoo()
+        return cls(coo.col, coo.row, coo.data, (coo.shape[1], coo.shape[0]))
+
+    def sizes(self) -> tuple[int, int]:
+        return self.shape
+
+    def count(self) -> int:
+        return self.weights.size
+
+    def synapses(self) -> Synapses:
+        order = np.argsort(self.pre, kind="stable")
+        return Synapses(self.pre[order], self.post[order], self.weights[order], order)
+
+
+@dataclass(frozen=True, eq=False)
+class OneToOne(Connectivity):
+    """Source i to target i with ``weights`` (a scalar or one per pair)."""
+
+    weights: FloatArray
+    n: int
+    kind: ClassVar[str] = "one_to_one"
+
+    def __post_init__(self) -> None:
+        array = _weights("OneToOne.weights", self.weights, (0, 1))
+        if array.ndim == 1 and array.size != self.n:
+            raise fail(
+                "weights-shape",
+                "OneToOne.weights",
+                "needs one weight per pair",
+                got=array.size,
+                limit=self.n,
+            )
+        object.__setattr__(self, "weights", array)
+
+    def sizes(self) -> tuple[int, int]:
+        return self.n, self.n
+
+    def synapses(self) -> Synapses:
+        index = np.arange(self.n)
+        shared = self.weights.ndim == 0
+        return Synapses(
+            index,
+            index,
+            np.broadcast_to(self.weights, (self.n,)).copy(),
+            np.zeros(self.n, np.int64) if shared else index,
+        )
+
+
+def _window_shape(
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[tuple[int, int], ...],
+    dilation: tuple[int, ...],
+) -> tuple[int, ...]:
+    return tuple(
+        (n + low + high - d * (k - 1) - 1) // s + 1
+        for n, k, s, (low, high), d in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
+
+
+def _taps(
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[tuple[int, int], ...],
+    dilation: tuple[int, ...],
+) -> tuple[IntArray, IntArray, IntArray]:
+    """(input position, output position, kernel position) of every tap that hits the input."""
+    out = _window_shape(size, kernel, stride, padding, dilation)
+    o = np.indices(out).reshape(len(out), -1)
+    k = np.indices(kernel).reshape(len(kernel), -1)
+    steps = np.array(stride)[:, None, None]
+    gaps = np.array(dilation)[:, None, None]
+    low = np.array([p[0] for p in padding])[:, None, None]
+    position = o[:, :, None] * steps + k[:, None, :] * gaps - low
+    limit = np.array(size)[:, None, None]
+    inside = np.all((position >= 0) & (position < limit), axis=0)
+    oi, ki = np.nonzero(inside)
+    flat = np.ravel_multi_index(tuple(np.where(inside, p, 0) for p in position), size)
+    return flat[oi, ki], oi, ki
+
+
+def _tuple(where: str, value: Any, n: int, low: int) -> tuple[int, ...]:
+    items = tuple(int(v) for v in value) if np.ndim(value) else (int(value),) * n
+    if len(items) != n or any(v < low for v in items):
+        raise fail("conv-geometry", where, f"needs {n} integers of at least {low}", got=value)
+    return items
+
+
+def _pairs(where: str, value: Any, n: int) -> tuple[tuple[int, int], ...]:
+    if np.ndim(value) == 2:
+        pairs = tuple((int(a), int(b)) for a, b in value)
+    else:
+        pairs = tuple((v, v) for v in _tuple(where, value, n, 0))
+    if len(pairs) != n or any(v < 0 for pair in pairs for v in pair):
+        raise fail("conv-geometry", where, f"needs {n} paddings of at least 0", got=value)
+    return pairs
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Connectivity):
+    """1-D or 2-D convolution (cross-correlation, as in torch): ``weights[out, in/groups, *kernel]``.
+
+    ``input_shape`` is (channels, *size); ``padding`` is one number, one per axis, or (low, high)
+    pairs per axis.
+    """
+
+    weights: FloatArray
+    input_shape: tuple[int, ...]
+    stride: tuple[int, ...] | int = 1
+    padding: tuple[tuple[int, int], ...] | tuple[int, ...] | int = 0
+    dilation: tuple[int, ...] | int = 1
+    groups: int = 1
+    kind: ClassVar[str] = "conv"
+
+    def __post_init__(self) -> None:
+        weights = _weights("Conv.weights", self.weights, (3, 4))
+        axes = weights.ndim - 2
+        shape = tuple(int(v) for v in self.input_shape)
+        set_ = object.__setattr__
+        set_(self, "weights", weights)
+        set_(self, "input_shape", shape)
+        set_(self, "stride", _tuple("Conv.stride", self.stride, axes, 1))
+        set_(self, "dilation", _tuple("Conv.dilation", self.dilation, axes, 1))
+        set_(self, "padding", _pairs("Conv.padding", self.padding, axes))
+        if len(shape) != axes + 1 or min(shape) < 1:
+            raise fail(
+                "conv-geometry",
+                "Conv.input_shape",
+                f"needs (channels, {axes} sizes)",
+                got=shape,
+            )
+        if self.groups < 1 or shape[0] % self.groups or weights.shape[0] % self.groups:
+            raise fail(
+                "conv-geometry",
+                "Conv.groups",
+                "must divide the input and output channels",
+                got=self.groups,
+                limit=f"divisors of {shape[0]} and {weights.shape[0]}",
+            )
+        if weights.shape[1] != shape[0] // self.groups:
+            raise fail(
+                "conv-geometry",
+                "Conv.weights",
+                "input channels do not match input_shape",
+                got=weights.shape[1],
+                limit=shape[0] // self.groups,
+            )
+        if min(self.output_shape) < 1:
+            raise fail(
+                "conv-geometry", "Conv", "the kernel is larger than the padded input", got=shape
+            )
+
+    def _geometry(self) -> tuple[Any, Any, Any, Any, Any]:
+        size, kernel = self.input_shape[1:], self.weights.shape[2:]
+        return size, kernel, self.stride, self.padding, self.dilation
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """(channels, *size) of the result."""
+        return (self.weights.shape[0], *_window_shape(*self._geometry()))
+
+    def sizes(self) -> tuple[int, int]:
+        return prod(self.input_shape), prod(self.output_shape)
+
+    def synapses(self) -> Synapses:
+        inner, outer, tap = _taps(*self._geometry())
+        per_in = prod(self.input_shape[1:])
+        per_out = prod(self.output_shape[1:])
+        n_out, n_in = self.weights.shape[:2]
+        per_group = n_out // self.groups
+        o = np.repeat(np.arange(n_out), n_in)
+        i = np.tile(np.arange(n_in), n_out)
+        channel = (o // per_group) * n_in + i
+        pre = (channel[:, None] * per_in + inner[None, :]).ravel()
+        post = (o[:, None] * per_out + outer[None, :]).ravel()
+        taps = prod(self.weights.shape[2:])
+        origin = ((o * n_in + i)[:, None] * taps + tap[None, :]).ravel()
+        order = np.lexsort((post, pre))
+        pre, post, origin = pre[order], post[order], origin[order]
+        return Synapses(pre, post, self.weights.ravel()[origin], origin)
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(Connectivity):
+    """Sum or average pooling per channel over 1-D or 2-D windows, scaled by ``weight``.
+
+    Average pooling divides by the full kernel size, padding included (torch's default).
+    """
+
+    input_shape: tuple[int, ...]
+    kernel: tuple[int, ...] | int
+    mode: str = "sum"
+    stride: tuple[int, ...] | int | None = None
+    padding: tuple[tuple[int, int], ...] | tuple[int, ...] | int = 0
+    weight: float = 1.0
+    kind: ClassVar[str] = "pool"
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(v) for v in self.input_shape)
+        axes = len(shape) - 1
+        if axes not in (1, 2) or min(shape) < 1:
+            raise fail(
+                "pool-geometry", "Pool.input_shape", "needs (channels, 1 or 2 sizes)", got=shape
+            )
+        if self.mode not in ("sum", "average"):
+            raise unknown("pooling mode", self.mode, ("sum", "average"), where="Pool.mode")
+        kernel = _tuple("Pool.kernel", self.kernel, axes, 1)
+        stride = kernel if self.stride is None else _tuple("Pool.stride", self.stride, axes, 1)
+        set_ = object.__setattr__
+        set_(self, "input_shape", shape)
+        set_(self, "kernel", kernel)
+        set_(self, "stride", stride)
+        set_(self, "padding", _pairs("Pool.padding", self.padding, axes))
+        _weights("Pool.weight", self.weight, (0,))
+        if min(self.output_shape) < 1:
+            raise fail(
+                "pool-geometry", "Pool", "the window is larger than the padded input", got=shape
+            )
+
+    def _geometry(self) -> tuple[Any, Any, Any, Any, Any]:
+        ones = (1,) * (len(self.input_shape) - 1)
+        return self.input_shape[1:], self.kernel, self.stride, self.padding, ones
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """(channels, *size) of the result."""
+        return (self.input_shape[0], *_window_shape(*self._geometry()))
+
+    def sizes(self) -> tuple[int, int]:
+        return prod(self.input_shape), prod(self.output_shape)
+
+    def synapses(self) -> Synapses:
+        inner, outer, _ = _taps(*self._geometry())
+        per_in, per_out = prod(self.input_shape[1:]), prod(self.output_shape[1:])
+        channel = np.arange(self.input_shape[0])[:, None]
+        pre = (channel * per_in + inner[None, :]).ravel()
+        post = (channel * per_out + outer[None, :]).ravel()
+        order = np.lexsort((post, pre))
+        kernel: Any = self.kernel
+        scale = self.weight / (prod(kernel) if self.mode == "average" else 1)
+        return Synapses(
+            pre[order], post[order], np.full(pre.size, scale), np.zeros(pre.size, np.int64)
+        )
+
+
+def _row_all_to_all(rule: Rule, rng: np.random.Generator, pre: int) -> IntArray:
+    return np.arange(rule.n_post)
+
+
+def _row_fixed_probability(rule: Rule, rng: np.random.Generator, pre: int) -> IntArray:
+    return np.flatnonzero(rng.random(rule.n_post) < rule.parameters["p"])
+
+
+def _row_fixed_outdegree(rule: Rule, rng: np.random.Generator, pre: int) -> IntArray:
+    return np.sort(rng.integers(0, rule.n_post, int(rule.parameters["k"])))
+
+
+RULES: Mapping[str, tuple[tuple[str, ...], Callable[..., IntArray]]] = {
+    "all_to_all": ((), _row_all_to_all),
+    "fixed_probability": (("p",), _row_fixed_probability),
+    "fixed_outdegree": (("k",), _row_fixed_outdegree),
+}
+"""Procedural rules: name -> (parameters, targets of one source). ``fixed_outdegree`` draws its k
+targets with replacement (multapses)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rule(Connectivity):
+    """Connectivity as a rule and a seed: stored as these few numbers, regenerated when needed.
+
+    Row ``pre`` draws from Philox 4x64 (Salmon et al. 2011) with key ``seed`` and counter ``pre``,
+    so any row can be made alone, in any order, with the same result. ``weight_sd`` > 0 draws
+    Gaussian weights around ``weight``; ``autapses=False`` leaves out i -> i.
+    """
+
+    rule: str
+    n_pre: int
+    n_post: int
+    parameters: Mapping[str, float]
+    weight: float
+    seed: int
+    weight_sd: float = 0.0
+    autapses: bool = True
+    kind: ClassVar[str] = "rule"
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise unknown("connection rule", self.rule, RULES, where="Rule.rule")
+        object.__setattr__(self, "parameters", {k: float(v) for k, v in self.parameters.items()})
+        needed = RULES[self.rule][0]
+        if set(self.parameters) != set(needed):
+            raise fail(
+                "rule-parameters",
+                f"Rule({self.rule})",
+                "wrong parameters",
+                got=sorted(self.parameters),
+                limit=sorted(needed),
+            )
+        p, k = self.parameters.get("p", 0.0), self.parameters.get("k", 0.0)
+        if not 0 <= p <= 1:
+            raise fail("rule-parameters", "Rule.p", "must be a probability", got=p, limit="0..1")
+        if not (k >= 0 and k == int(k)):
+            raise fail("rule-parameters", "Rule.k", "must be a whole number", got=k, limit=">= 0")
+        if not (np.isfinite(self.weight) and np.isfinite(self.weight_sd) and self.weight_sd >= 0):
+            raise fail(
+                "weights-not-finite",
+                "Rule.weight",
+                "weight and weight_sd must be finite, weight_sd not negative",
+                got=f"{self.weight}, {self.weight_sd}",
+            )
+        if self.n_pre < 0 or self.n_post < 0 or self.seed < 0:
+            raise fail("rule-parameters", "Rule", "sizes and seed must not be negative")
+
+    def sizes(self) -> tuple[int, int]:
+        return self.n_pre, self.n_post
+
+    def most(self) -> int:
+        return self.n_pre * max(self.n_post, int(self.parameters.get("k", 0)))
+
+    def row(self, pre: int) -> tuple[IntArray, FloatArray]:
+        """Targets and weights of source ``pre``."""
+        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, pre]))
+        post = RULES[self.rule][1](self, rng, pre)
+        if not self.autapses:
+            post = post[post != pre]
+        weight = np.full(post.size, float(self.weight))
+        if self.weight_sd:
+            weight += self.weight_sd * rng.standard_normal(post.size)
+        return post, weight
+
+    def synapses(self) -> Synapses:
+        rows = [self.row(pre) for pre in range(self.n_pre)]
+        lengths = [post.size for post, _ in rows]
+        none = np.empty(0)
+        return Synapses(
+            np.repeat(np.arange(self.n_pre), lengths),
+            np.concatenate([post for post, _ in rows] or [none]).astype(np.int64),
+            np.concatenate([weight for _, weight in rows] or [none]),
+            np.arange(sum(lengths)),
+        )
+
+    def with_weights(self, weights: FloatArray) -> Connectivity:
+        synapses = self.synapses()
+        return Sparse(synapses.pre, synapses.post, weights, (self.n_pre, self.n_post))
+
+
+CONNECTIVITY: Mapping[str, type[Connectivity]] = {
+    c.kind: c for c in (Dense, Sparse, OneToOne, Conv, Pool, Rule)
+}

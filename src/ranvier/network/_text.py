@@ -1,0 +1,91 @@
+"""The text form of a network: for people, diffs and golden tests."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from ranvier.network._connectivity import Connectivity, Conv, Pool, Rule
+from ranvier.network._network import Network, Population, Projection
+
+__all__ = ["to_text"]
+
+
+def _value(value: Any) -> str:
+    """A number, or the range and a short hash of an array."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        array: Any = value
+        digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:8]
+        if array.size == 0:
+            return "[]"
+        return f"[{array.min():.6g} .. {array.max():.6g}; {array.size}; #{digest}]"
+    if isinstance(value, (float, np.floating, np.ndarray)):
+        return f"{float(value):.12g}"
+    return str(value)
+
+
+def _population(population: Population) -> list[str]:
+    shape = "x".join(map(str, population.shape))
+    if population.model is None:
+        return [f"input {population.name} [{shape}] {population.signal}"]
+    model = population.model
+    extra = f" dt={population.dt:g}" if population.dt is not None else ""
+    extra += f" method={population.method}" if population.method else ""
+    lines = [f"population {population.name} [{shape}] {model.name}{extra}"]
+    lines += [f"    {equation}" for equation in model.equations]
+    if model.threshold:
+        reset = ", ".join(model.reset) or "no reset"
+        late = " (next tick)" if model.reset_delay else ""
+        lines.append(f"    spike if {model.threshold}: {reset}{late}")
+    for group, values in (("", population.parameters), ("initial ", population.initial)):
+        lines += [f"    {group}{name} = {_value(value)}" for name, value in values.items()]
+    return lines
+
+
+def _connectivity(connectivity: Connectivity) -> str:
+    pre, post = connectivity.sizes()
+    text = f"{connectivity.kind} {pre}->{post}"
+    if isinstance(connectivity, Conv):
+        text += (
+            f" kernel {'x'.join(map(str, connectivity.weights.shape))} stride {connectivity.stride}"
+            f" padding {connectivity.padding} dilation {connectivity.dilation}"
+            f" groups {connectivity.groups}"
+        )
+    if isinstance(connectivity, Pool):
+        text += (
+            f" {connectivity.mode} {connectivity.kernel} stride {connectivity.stride}"
+            f" padding {connectivity.padding} weight {connectivity.weight:g}"
+        )
+    if isinstance(connectivity, Rule):
+        given = ", ".join(f"{k}={v:g}" for k, v in connectivity.parameters.items())
+        text += (
+            f" {connectivity.rule}({given}) weight {connectivity.weight:g}"
+            f" sd {connectivity.weight_sd:g} seed {connectivity.seed}"
+            f"{'' if connectivity.autapses else ' no autapses'}"
+        )
+    weights = getattr(connectivity, "weights", None)
+    return text if weights is None else f"{text} weights {_value(weights)}"
+
+
+def _projection(projection: Projection) -> list[str]:
+    delay = "1 tick" if projection.delay is None else f"{_value(projection.delay)} s"
+    return [
+        f"projection {projection.name}: {projection.source} -> {projection.target}"
+        f".{projection.port} delay {delay}",
+        f"    {_connectivity(projection.connectivity)}",
+    ]
+
+
+def to_text(network: Network) -> str:
+    """One block per population and projection; arrays as range, size and a short hash."""
+    lines = [f"network {network.name}"]
+    for population in network.populations:
+        lines += _population(population)
+    for projection in network.projections:
+        lines += _projection(projection)
+    if network.outputs:
+        lines.append(f"outputs {', '.join(network.outputs)}")
+    lines += [f"probe {probe} every {probe.every}" for probe in network.probes]
+    return "\n".join(lines) + "\n"

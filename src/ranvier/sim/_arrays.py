@@ -1,0 +1,172 @@
+"""From a Program to the flat arrays the worker runs on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier import chips
+from ranvier.compile import Block, Program
+from ranvier.compile.pack import pack_rows
+from ranvier.errors import fail
+from ranvier.neurons import Kernel
+from ranvier.sim._emit import BLOCK_FIELDS, Variant
+
+__all__ = ["Arrays", "build", "expand_rules", "kernels_of"]
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(eq=False)
+class Arrays:
+    """Mutable arrays of one session, in the chip's number format.
+
+    ``state``/``param`` are arenas; ``blocks`` [blocks, 8] is the table of offsets into them
+    (columns BLOCK_FIELDS); ``ring`` [depth * width] holds future inputs; ``out`` [neurons] what
+    each neuron put out in the last tick.
+    """
+
+    variants: tuple[Variant, ...]
+    blocks: IntArray
+    state: NDArray[Any]
+    initial: NDArray[Any]
+    param: NDArray[Any]
+    ring: NDArray[Any]
+    out: NDArray[Any]
+    mask: int
+    width: int
+    route_ptr: IntArray
+    route_row: IntArray
+    row_ptr: IntArray
+    row_delay: IntArray
+    target: NDArray[Any]
+    weight: NDArray[Any]
+    origin: IntArray
+    counters: tuple[tuple[int, str], ...]
+    state_offset: dict[tuple[int, str], int]
+
+
+def kernels_of(program: Program) -> list[Kernel]:
+    """The kernel of every block, from the chip the program names.
+
+    Raises RanvierError when that chip is missing here or has changed since.
+    """
+    chip = chips.get(program.chip)
+    if chip.hash != program.chip_hash:
+        raise fail(
+            "chip-changed",
+            program.name,
+            f"was compiled for another version of {chip.name}",
+            got=program.chip_hash[:12],
+            limit=chip.hash[:12],
+            hint="compile the network again",
+        )
+    found: dict[str, Kernel] = {}
+    kernels: list[Kernel] = []
+    for block in program.blocks:
+        key = repr(block.reference)
+        if key not in found:
+            name = block.reference["implementation"]
+            found[key] = chip.implementation(name).kernel(block.reference)
+        kernels.append(found[key])
+    return kernels
+
+
+def expand_rules(program: Program) -> dict[str, Any]:
+    """Routes, rows and synapses with procedural connectivity made explicit, in canonical order."""
+    if not program.rules:
+        names = ("route_ptr", "route_row", "row_ptr", "row_core", "row_delay", "synapse_target",
+                 "synapse_weight", "synapse_origin")  # fmt: skip
+        return {name: getattr(program, name) for name in names}
+    rows = np.diff(program.row_ptr)
+    row_source = np.zeros(program.row_core.size, np.int64)
+    row_source[program.route_row] = np.repeat(
+        np.arange(program.sources), np.diff(program.route_ptr)
+    )
+    parts: list[list[NDArray[Any]]] = [
+        [
+            np.repeat(row_source, rows),
+            np.repeat(program.row_core, rows),
+            np.repeat(program.row_delay, rows),
+            program.synapse_target.astype(np.int64),
+            program.synapse_weight,
+            program.synapse_origin,
+        ]
+    ]
+    for table in program.rules:
+        synapses = table.make().synapses()
+        n = synapses.pre.size
+        parts.append(
+            [
+                synapses.pre + table.source,
+                np.full(n, program.cores[0]),
+                np.full(n, table.delay),
+                synapses.post + table.ring,
+                synapses.weight,
+                table.first + np.arange(n),
+            ]
+        )
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return pack_rows(program.sources, *columns)
+
+
+def _flags(kernel: Kernel, block: Block) -> tuple[bool, ...]:
+    return tuple(bool(np.ndim(block.values[name])) for name in kernel.params)
+
+
+def build(program: Program) -> Arrays:
+    """Allocate everything a session needs."""
+    dtype = np.float64 if chips.get(program.chip).dtype == "f8" else np.int64
+    kernels = kernels_of(program)
+    variants: list[Variant] = []
+    blocks = np.zeros((len(kernels), len(BLOCK_FIELDS)), np.int64)
+    params: list[NDArray[Any]] = []
+    states: list[NDArray[Any]] = []
+    counters: list[tuple[int, str]] = []
+    state_offset: dict[tuple[int, str], int] = {}
+    at_state = at_param = 0
+    for k, (kernel, block) in enumerate(zip(kernels, program.blocks, strict=True)):
+        variant = Variant(kernel, _flags(kernel, block))
+        if variant not in variants:
+            variants.append(variant)
+        blocks[k] = (
+            variants.index(variant), block.n, block.start, at_state, at_param, block.ring, 0,
+            len(counters),
+        )  # fmt: skip
+        counters += [(k, name) for name in kernel.counters]
+        for name in kernel.params:
+            value = np.atleast_1d(np.asarray(block.values[name]))
+            params.append(value.astype(dtype))
+            at_param += value.size
+        for name in kernel.state:
+            value = np.broadcast_to(np.asarray(block.initial.get(name, 0)), (block.n,))
+            states.append(value.astype(dtype))
+            state_offset[k, name] = at_state
+            at_state += block.n
+    depth = 1 << int(program.max_delay).bit_length()
+    rows = expand_rules(program)
+    none = [np.zeros(0, dtype)]
+    initial = np.concatenate(none + states)
+    return Arrays(
+        variants=tuple(variants),
+        blocks=blocks,
+        state=initial.copy(),
+        initial=initial,
+        param=np.concatenate(none + params),
+        ring=np.zeros(depth * program.ring, dtype),
+        out=np.zeros(program.neurons, dtype),
+        mask=depth - 1,
+        width=program.ring,
+        route_ptr=rows["route_ptr"],
+        route_row=rows["route_row"],
+        row_ptr=rows["row_ptr"],
+        row_delay=rows["row_delay"],
+        target=rows["synapse_target"].copy(),
+        weight=rows["synapse_weight"].copy(),
+        origin=rows["synapse_origin"],
+        counters=tuple(counters),
+        state_offset=state_offset,
+    )

@@ -1,0 +1,127 @@
+"""The reference engine: plain Python, one neuron and one synapse at a time, for tests to trust.
+
+It reads the same Program but none of the fast engine's code: dictionaries instead of arenas,
+Python numbers (integers without a width) instead of machine words.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from ranvier import chips
+from ranvier.compile import Program
+from ranvier.errors import fail
+from ranvier.events import Events, Recording
+from ranvier.sim._arrays import expand_rules, kernels_of
+from ranvier.sim._stimulus import Stimulus, source_events
+
+__all__ = ["run_reference"]
+
+
+def _at(value: Any, i: int, number: type) -> Any:
+    return number(value[i]) if np.ndim(value) else number(value)
+
+
+def run_reference(
+    program: Program,
+    stimulus: Stimulus,
+    *,
+    ticks: int,
+    window: int | None = None,
+    reset: bool = False,
+) -> Recording:
+    """Run on one chip; records the events of every population, and counts."""
+    if program.parts:
+        raise fail("several-chips", program.name, "the reference engine runs one chip at a time")
+    integer = chips.get(program.chip).dtype == "i8"
+    number = int if integer else float
+    events, given = source_events(program, stimulus, ticks, np.int64 if integer else np.float64)
+    kernels = kernels_of(program)
+    steps = [kernel.python() for kernel in kernels]
+    rows = expand_rules(program)
+    waiting: dict[int, list[tuple[int, Any, bool]]] = defaultdict(list)
+    for t, s, v, plain in zip(*(column.tolist() for column in (
+        events.tick, events.source, events.payload, events.plain)), strict=True):  # fmt: skip
+        waiting[t].append((s, v, plain))
+
+    def fresh() -> list[dict[str, list[Any]]]:
+        return [
+            {name: [_at(b.initial.get(name, 0), i, number) for i in range(b.n)] for name in k.state}
+            for b, k in zip(program.blocks, kernels, strict=True)
+        ]
+
+    state, arriving = fresh(), defaultdict[int, dict[int, Any]](lambda: defaultdict(number))
+    length = window or max(1, ticks)
+    counts = np.zeros((max(1, -(-ticks // length)), program.sources), np.int64)
+    emitted: list[tuple[int, int, Any]] = []
+
+    def deliver(tick: int, source: int, value: Any, plain: bool) -> None:
+        counts[tick // length, source] += 1
+        for r in range(rows["route_ptr"][source], rows["route_ptr"][source + 1]):
+            row = rows["route_row"][r]
+            slot = arriving[tick + int(rows["row_delay"][row])]
+            for k in range(rows["row_ptr"][row], rows["row_ptr"][row + 1]):
+                weight = number(rows["synapse_weight"][k])
+                slot[int(rows["synapse_target"][k])] += weight if plain else weight * value
+
+    for tick in range(ticks):
+        if reset and tick and tick % length == 0:
+            state = fresh()
+            arriving.clear()
+        for source, value, plain in waiting.get(tick, ()):
+            deliver(tick, source, value, plain)
+        for k, (block, kernel) in enumerate(zip(program.blocks, kernels, strict=True)):
+            sums, spiking = arriving[tick], kernel.output == "spike"
+            out: list[tuple[int, Any]] = []
+            for i in range(block.n):
+                arguments = [state[k][name][i] for name in kernel.state]
+                arguments += [
+                    sums.get(block.ring + p * block.n + i, number(0))
+                    for p in range(len(kernel.ports))
+                ]
+                arguments += [_at(block.values[name], i, number) for name in kernel.params]
+                result = steps[k](*arguments)
+                for name, value in zip(kernel.state, result, strict=False):
+                    state[k][name][i] = value
+                if result[len(kernel.state)] != 0:
+                    out.append((block.start + i, result[len(kernel.state)]))
+            for source, value in out:
+                emitted.append((tick, source, value))
+                deliver(tick, source, value, spiking)
+        arriving.pop(tick, None)
+    return _recording(program, emitted, given, counts, ticks, length)
+
+
+def _recording(
+    program: Program,
+    emitted: list[tuple[int, int, Any]],
+    given: dict[str, Events],
+    counts: Any,
+    ticks: int,
+    length: int,
+) -> Recording:
+    events = dict(given)
+    graded = {b.population for b in program.blocks if b.output != "spike"}
+    for name in {b.population for b in program.blocks}:
+        index = {int(slot): i for i, slot in enumerate(program.slots[name])}
+        mine = [(t, index[s], v) for t, s, v in emitted if s in index]
+        events[name] = Events.sorted(
+            np.array([t for t, _, _ in mine], np.int64),
+            np.array([i for _, i, _ in mine], np.int64),
+            size=program.slots[name].size,
+            ticks=ticks,
+            dt=program.dt,
+            payload=[float(v) for *_, v in mine] if name in graded else None,
+        )
+    return Recording(
+        dt=program.dt,
+        ticks=ticks,
+        window=length,
+        program_hash=program.hash,
+        events=events,
+        counts={name: counts[:, slots] for name, slots in program.slots.items()},
+        blocks=tuple((b.population, b.core) for b in program.blocks),
+    )
