@@ -11,6 +11,17 @@ from ranvier.neurons._kernel import Kernel
 from ranvier.neurons._model import NeuronModel
 from ranvier.neurons._parts import Equation, Output, Parameter, Port
 from ranvier.neurons._schemes import METHODS
+from ranvier.neurons._torch import (
+    Surrogate,
+    TorchStep,
+    arctan,
+    boxcar,
+    fast_sigmoid,
+    torch_state,
+    torch_step,
+    torch_values,
+    triangle,
+)
 from ranvier.neurons._vary import with_reset, with_threshold
 from ranvier.registry import Registry
 
@@ -25,8 +36,17 @@ __all__ = [
     "Parameter",
     "Port",
     "StepIR",
+    "Surrogate",
+    "TorchStep",
+    "arctan",
+    "boxcar",
     "discretise",
+    "fast_sigmoid",
     "get",
+    "torch_state",
+    "torch_step",
+    "torch_values",
+    "triangle",
     "with_reset",
     "with_threshold",
 ]

@@ -86,7 +86,8 @@ class Op:
     """An operator or function with its arguments.
 
     Beside what equations may say (``+ - * / ** neg``, comparisons, ``and or not``, FUNCTIONS) the
-    generator uses ``expm1_over`` (see :mod:`._generate`), ``spike>`` / ``spike>=`` (1.0 where the
+    generator uses ``expm1_over`` and ``power_2`` .. ``power_8`` (see :mod:`._generate`), ``hold``
+    (a ``where`` whose branches are both safe to compute), ``spike>`` / ``spike>=`` (1.0 where the
     comparison holds, else 0.0: the only place a surrogate gradient enters) and ``reset`` (spike,
     new, old: new where spike is 1).
     """
@@ -485,7 +486,9 @@ def show(expr: Expr, call: Callable[[Op, Callable[[Expr, int], str]], str] | Non
             return node.name
         level = 4 if node.op in COMPARISONS else _LEVEL.get(node.op, 0)
         if not level or (call and node.op in ("**", "and", "or", "not")):
-            return (call or _plain_call)(node, text)
+            if call:
+                return call(node, text)
+            return f"{node.op}({', '.join(text(a, 0) for a in node.args)})"
         if node.op in ("neg", "not"):
             sign = "-" if node.op == "neg" else "not "
             body = sign + text(node.args[0], level + (node.op == "neg"))
@@ -496,7 +499,3 @@ def show(expr: Expr, call: Callable[[Op, Callable[[Expr, int], str]], str] | Non
         return f"({body})" if level < outer else body
 
     return text(expr, 0)
-
-
-def _plain_call(node: Op, text: Callable[[Expr, int], str]) -> str:
-    return f"{node.op}({', '.join(text(a, 0) for a in node.args)})"

@@ -53,6 +53,12 @@ def expm1_over(z):
     near = 1.0 + z * (0.5 + z / 6.0)
     return near if abs(z) < 1e-5 else math.expm1(300.0 if z > 300.0 else z) / z
 """,
+    "exp": "def limited_exp(x):\n    return math.exp(300.0 if x > 300.0 else x)\n",
+    "min": "def smaller(a, b):\n    return b if b < a else a\n",
+    "max": "def larger(a, b):\n    return b if b > a else a\n",
+    "relu": "def rectified(x):\n    return x if x > 0.0 else 0.0\n",
+    "sign": "def sign(x):\n    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else 0.0)\n",
+    **{f"power_{n}": f"def power_{n}(x):\n    return {' * '.join('x' * n)}\n" for n in range(2, 9)},
 }
 """Texts of the helper functions a generated step may call. (exp(z) - 1)/z is written near 0 as its
 Taylor polynomial, with an error of z**3/24 < 5e-17."""
@@ -246,7 +252,7 @@ def _tick(
     body: list[Assign] = []
 
     def held(free: Expr, kept: Expr) -> Expr:
-        return Op("where", (_HELD, kept, free)) if refractory else free
+        return Op("hold", (_HELD, kept, free)) if refractory else free
 
     scope = {**fixed, **before, **{next_name(s): after[s] for s in model.states}}
     scope |= {f"${n}": Sym(f"p_{n}") for n in ("dt", *scheme.values)}
@@ -275,7 +281,7 @@ def _tick(
     if test is not None:
         spike: Expr = Op(f"spike{test.op}", tuple(substitute(a, late) for a in test.args))
         if refractory:
-            spike = Op("where", (_HELD, Num(0.0), spike))
+            spike = Op("hold", (_HELD, Num(0.0), spike))
         body.append(Assign("spike", spike))
         spike = Sym("spike")
         out = spike if out is None else Op("*", (spike, out))
@@ -286,7 +292,7 @@ def _tick(
             state = (*state, "refractory_left")
             left = Op("relu", (Op("-", (Sym("s_refractory_left"), Num(1.0))),))
             fired = Op(">", (spike, Num(0.0)))
-            count = Op("where", (fired, Sym("p_refractory_ticks"), left))
+            count = Op("hold", (fired, Sym("p_refractory_ticks"), left))
             body.append(Assign("n_refractory_left", count))
         if model.reset_delay and resets:
             state = (*state, "reset_pending")
@@ -297,40 +303,54 @@ def _tick(
     return body, state
 
 
-_ATOMS = ("min", "max", "relu", "sign", "exp", "**")  # printed with an argument twice
+_NAMED = ("min", "max", "relu", "sign", "exp", "**")  # printers repeat an argument of these
 
 
 def _lower(statements: Sequence[Assign]) -> list[Assign]:
-    """Name every argument that a printer repeats, and write small whole powers as products."""
+    """Name arguments that a printer repeats, and write small whole powers as products.
+
+    Not inside a branch of the model's own ``where``, which may guard against a division by zero
+    that plain Python would raise: there the printers call helper functions instead.
+    """
     result: list[Assign] = []
+    named: dict[Expr, str] = {}
     count = 0
 
     def atom(expr: Expr) -> Expr:
         nonlocal count
         if not isinstance(expr, Op):
             return expr
-        count += 1
-        result.append(Assign(f"t_{count}", expr))
-        return Sym(f"t_{count}")
+        if expr not in named:
+            count += 1
+            named[expr] = f"t_{count}"
+            result.append(Assign(named[expr], expr))
+        return Sym(named[expr])
 
-    def lower(expr: Expr) -> Expr:
+    def lower(expr: Expr, guarded: bool) -> Expr:
         if not isinstance(expr, Op):
             return expr
-        args = tuple(lower(a) for a in expr.args)
-        power = args[1].value if expr.op == "**" and isinstance(args[1], Num) else 0.5
-        if power == int(power) and abs(power) <= 8:  # the same bits from every math library
-            base = atom(args[0])
-            product: Expr = Num(1.0)
-            for i in range(int(abs(power))):
-                product = Op("*", (product, base)) if i else base
-            return Op("/", (Num(1.0), product)) if power < 0 else product
-        if expr.op in _ATOMS:
+        if expr.op == "where":
+            branches = (lower(a, True) for a in expr.args[1:])
+            return Op("where", (lower(expr.args[0], guarded), *branches))
+        args = tuple(lower(a, guarded) for a in expr.args)
+        if expr.op in _NAMED and not guarded:
             args = tuple(atom(a) for a in args)
-        return Op(expr.op, args)
+        power = args[1].value if expr.op == "**" and isinstance(args[1], Num) else 0.5
+        if power != int(power) or abs(power) > 8:
+            return Op(expr.op, args)
+        # the same bits from every math library
+        base, product = args[0], Num(1.0) if power == 0 else args[0]
+        if isinstance(base, Op) and abs(power) > 1:
+            product = Op(f"power_{int(abs(power))}", (base,))
+        else:
+            for _ in range(int(abs(power)) - 1):
+                product = Op("*", (product, base))
+        return Op("/", (Num(1.0), product)) if power < 0 else product
 
     for statement in statements:
-        value = lower(statement.value)
+        value = lower(statement.value, False)
         result.append(Assign(statement.target, value))
+        named = {e: n for e, n in named.items() if statement.target not in names(e)}
     return result
 
 
@@ -340,6 +360,9 @@ def _kernel(model: NeuronModel, step: StepIR) -> Kernel:
     used: set[str] = set()
 
     def call(op: Op, text: Any) -> str:
+        if op.op in HELPERS and any(isinstance(x, Op) for x in op.args):
+            used.add(op.op)
+            return f"{HELPERS[op.op].split('(')[0][4:]}({', '.join(text(x, 0) for x in op.args)})"
         a = [text(x, 9) for x in op.args]
         match op.op:
             case "exp":
@@ -357,8 +380,8 @@ def _kernel(model: NeuronModel, step: StepIR) -> Kernel:
             case "abs":
                 return f"abs({text(op.args[0], 0)})"
             case "**":
-                return f"math.pow({a[0]}, {a[1]})"
-            case "where":
+                return f"math.pow({text(op.args[0], 0)}, {text(op.args[1], 0)})"
+            case "where" | "hold":
                 return f"({a[1]} if {text(op.args[0], 0)} else {a[2]})"
             case "reset":
                 return f"({a[1]} if {a[0]} > 0.0 else {a[2]})"
@@ -366,12 +389,9 @@ def _kernel(model: NeuronModel, step: StepIR) -> Kernel:
                 left, right = (text(x, 5) for x in op.args)
                 return f"(1.0 if {left} {op.op[5:]} {right} else 0.0)"
             case "and" | "or":
-                return "(" + f" {op.op} ".join(text(x, 4) for x in op.args) + ")"
+                return "(" + f" {op.op} ".join(text(x, 5) for x in op.args) + ")"
             case "not":
                 return f"(not {text(op.args[0], 9)})"
-            case "expm1_over":
-                used.add(op.op)
-                return f"expm1_over({text(op.args[0], 0)})"
             case name:
                 return f"math.{name}({text(op.args[0], 0)})"
 

@@ -57,6 +57,9 @@ class Update:
 
 
 def _label(model: NeuronModel, exact: bool, message: str) -> Issue:
+    runaway = None if exact else _runaway(model)
+    if runaway:
+        message += f"; slopes see {runaway[0]} no higher than its threshold"
     return Issue(
         code="integration", severity="exact" if exact else "approximate", where=model.where,
         message=message,
@@ -65,6 +68,43 @@ def _label(model: NeuronModel, exact: bool, message: str) -> Issue:
 
 def _slopes(model: NeuronModel) -> dict[str, Expr]:
     return {e.variable: model.expand(e.expr) for e in model.parsed if e.kind == "ode"}
+
+
+def _runaway(model: NeuronModel) -> tuple[str, Expr] | None:
+    """(v, bound) of a threshold ``v > bound`` where the slope of v is not linear in v, else None.
+
+    Past the threshold such a v runs away (exp(v), v**2) and would drag the other states with it, so
+    no slope ever sees more than the bound (NEST's aeif models do the same).
+    """
+    test = model.threshold_expr
+    if test is None or not isinstance(test.args[0], Sym):
+        return None
+    name, bound = test.args[0].name, test.args[1]
+    slope = _slopes(model).get(name)
+    fixed = {p.name for p in model.parameters}
+    if (
+        slope is None
+        or not set(names(bound)) <= fixed
+        or name not in names(derivative(slope, name))
+    ):
+        return None
+    return name, bound
+
+
+def _tame(model: NeuronModel) -> tuple[dict[str, Expr], Callable[[str, Expr], Expr]]:
+    """Slopes, and what cuts off the value of a state that they are given."""
+    slopes, runaway = _slopes(model), _runaway(model)
+    if runaway is None:
+        return slopes, lambda state, value: value
+    name, bound = runaway
+
+    def cut(state: str, value: Expr) -> Expr:
+        return Op("min", (value, bound)) if state == name else value
+
+    if model.reset_delay or not any(state == name for state, _ in model.reset_exprs):
+        # without a reset in the same tick v starts the next one beyond the bound
+        slopes = {s: substitute(f, {name: cut(name, Sym(name))}) for s, f in slopes.items()}
+    return slopes, cut
 
 
 def linear_system(model: NeuronModel) -> LinearSystem:
@@ -150,18 +190,18 @@ _DT = Sym("$dt")
 
 
 def _euler(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
-    statements = [
-        Statement(s, _advance(Sym(s), _DT, f)) for s, f in _slopes(model).items()
-    ]  # fmt: skip
+    slopes, _ = _tame(model)
+    statements = [Statement(s, _advance(Sym(s), _DT, f)) for s, f in slopes.items()]
     return Update(tuple(statements), _label(model, False, "explicit Euler, error of order dt"))
 
 
 def _euler_sequential(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
     done: dict[str, Expr] = {}
     statements: list[Statement] = []
-    for state, slope in _slopes(model).items():
+    slopes, cut = _tame(model)
+    for state, slope in slopes.items():
         statements.append(Statement(state, _advance(Sym(state), _DT, substitute(slope, done))))
-        done[state] = Sym(next_name(state))
+        done[state] = cut(state, Sym(next_name(state)))
     message = "Euler, each state from those already updated, error of order dt"
     return Update(tuple(statements), _label(model, False, message))
 
@@ -176,7 +216,8 @@ def _exponential_euler(model: NeuronModel, values: Mapping[str, Any], dt: float)
     found: dict[str, Any] = {}
     statements: list[Statement] = []
     fixed = {p.name for p in model.parameters}
-    for state, slope in _slopes(model).items():
+    slopes, _ = _tame(model)
+    for state, slope in slopes.items():
         jacobian = derivative(slope, state)
         rest = set(names(jacobian))
         if jacobian == Num(0.0):
@@ -195,7 +236,7 @@ def _exponential_euler(model: NeuronModel, values: Mapping[str, Any], dt: float)
 
 def _rk4(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
     """The classical Runge-Kutta method of order 4; a state that is held has slope 0."""
-    slopes = _slopes(model)
+    slopes, cut = _tame(model)
     half = Op("*", (Num(0.5), _DT))
     statements: list[Statement] = []
     at: dict[str, Expr] = {}
@@ -208,7 +249,7 @@ def _rk4(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
             at = {}
             for s in slopes:
                 moved = _advance(Sym(s), step, Sym(f"$k{stage}_{s}"))
-                statements.append(Statement(f"$y{stage + 1}_{s}", moved))
+                statements.append(Statement(f"$y{stage + 1}_{s}", cut(s, moved)))
                 at[s] = Sym(f"$y{stage + 1}_{s}")
     for s in slopes:
         two = Num(2.0)
