@@ -205,7 +205,7 @@ def _named(word: str, text: str) -> Unit:
 
 def _name(unit: Unit) -> str:
     for name, known in _UNITS.items():
-        if known == unit and name != "Bq" and name != "lm":
+        if known == unit and name not in ("Bq", "lm", "rad"):
             return name
     if unit == DIMENSIONLESS:
         return "1"
