@@ -49,9 +49,11 @@ class Coefficient:
 
     ``per`` names a count: ``synaptic_op``, ``neuron_update``, ``neuron_update_active``,
     ``neuron_update_inactive``, ``spike``, ``axon_in``, ``axon_out``, ``hop_ew``, ``hop_ns``,
-    ``tile_spike``, ``packet_hop``, ``step`` (one barrier), ``core_second`` (a core in use),
-    ``chip_second``, ``board_second``. ``value`` is None when the number is not published; then
-    ``evidence`` is ``"unpublished"`` and reports say so. ``table`` makes it a function of a
+    ``tile_spike``, ``packet_hop``, ``step`` (one barrier), ``chip_reset``, ``core_second`` (a core
+    in use), ``chip_second``, ``board_second``; a table may price further counts, which are then
+    given by hand. ``includes`` names counts that are inside this number already and not priced
+    again where this one is counted (a board with its chips). ``value`` is None when the number is
+    not published; then ``evidence`` is ``"unpublished"`` and reports say so. ``table`` makes it a function of a
     mapping quantity, e.g. ``("tiles", ((1, 113e-9), (32, 465e-9)))``, interpolated linearly and
     held constant outside. ``spread`` is the cited relative uncertainty (low, high) as factors.
     """
@@ -64,6 +66,7 @@ class Coefficient:
     source: str
     conditions: str = ""
     spread: tuple[float, float] | None = None
+    includes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.value is None and self.table is None) != (self.evidence == "unpublished"):
@@ -85,13 +88,19 @@ class Coefficient:
 
 @dataclass(frozen=True, kw_only=True)
 class CostTable:
-    """A named, cited set of energy and time coefficients that belong together."""
+    """A named, cited set of energy and time coefficients that belong together.
+
+    ``tick`` [s] is the tick they hold for, where that matters; ``chips_per_board`` turns chips into
+    boards, where a machine is powered by the board.
+    """
 
     name: str
     source: str
     energy: tuple[Coefficient, ...] = ()
     time: tuple[Coefficient, ...] = ()
     note: str = ""
+    tick: float | None = None
+    chips_per_board: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
