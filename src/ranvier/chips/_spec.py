@@ -53,9 +53,10 @@ class Coefficient:
     in use), ``chip_second``, ``board_second``; a table may price further counts, which are then
     given by hand. ``includes`` names counts that are inside this number already and not priced
     again where this one is counted (a board with its chips). ``value`` is None when the number is
-    not published; then ``evidence`` is ``"unpublished"`` and reports say so. ``table`` makes it a function of a
-    mapping quantity, e.g. ``("tiles", ((1, 113e-9), (32, 465e-9)))``, interpolated linearly and
-    held constant outside. ``spread`` is the cited relative uncertainty (low, high) as factors.
+    not published; then ``evidence`` is ``"unpublished"`` and reports say so. ``table`` makes it a
+    function of a mapping quantity, e.g. ``("tiles", ((1, 113e-9), (32, 465e-9)))``, interpolated
+    linearly and held constant outside. ``spread`` is the cited relative uncertainty (low, high) as
+    factors.
     """
 
     per: str
