@@ -34,7 +34,14 @@ def test_every_built_in_model_makes_a_kernel(run: Any) -> None:
 @pytest.mark.parametrize("dt", [1e-3, 1e-4])
 @pytest.mark.parametrize("t_ref", [0.0, 2e-3])
 def test_lif_with_constant_current(run: Any, dt: float, t_ref: float) -> None:
-    tau, r, rest, threshold, reset, current = 20 * MS, 100 * MOHM, -70 * MV, -50 * MV, -65 * MV, 300 * PA
+    tau, r, rest, threshold, reset, current = (
+        20 * MS,
+        100 * MOHM,
+        -70 * MV,
+        -50 * MV,
+        -65 * MV,
+        300 * PA,
+    )
     values = {"tau": tau, "r": r, "v_leak": rest, "v_threshold": threshold, "v_reset": reset,
               "t_ref": t_ref}  # fmt: skip
     discrete = discretise(get("lif"), values, dt)
@@ -86,7 +93,9 @@ def test_held_port_and_bias_are_exact(run: Any) -> None:
 
     y = [0.0, p["v_leak"]]
     for k in range(50):
-        y = solve_ivp(slope, (k * MS, (k + 1) * MS * (1 - 1e-15)), y, rtol=1e-11, atol=1e-18).y[:, -1]
+        y = solve_ivp(slope, (k * MS, (k + 1) * MS * (1 - 1e-15)), y, rtol=1e-11, atol=1e-18).y[
+            :, -1
+        ]
         assert trace["i"][k] == pytest.approx(y[0], rel=1e-8, abs=1e-18)
         assert trace["v"][k] == pytest.approx(y[1], rel=1e-8)
     assert trace["out"].tolist() == trace["v"].tolist()
@@ -178,7 +187,12 @@ def test_orders_of_convergence(run: Any) -> None:
         assert discrete.label.severity == "approximate"
         return abs(run(discrete, round(20 * MS / dt), inputs, start)["v"][-1] - exact)
 
-    for method, factor in [("euler", 2), ("euler_sequential", 2), ("exponential_euler", 2), ("rk4", 16)]:
+    for method, factor in [
+        ("euler", 2),
+        ("euler_sequential", 2),
+        ("exponential_euler", 2),
+        ("rk4", 16),
+    ]:
         assert error(method, 0.5 * MS) / error(method, 0.25 * MS) == pytest.approx(factor, rel=0.15)
 
 
@@ -200,8 +214,7 @@ def test_per_neuron_parameters(run: Any) -> None:
         single = discretise(get("cuba_lif"), one, 1e-4)
         assert single.kernel == many.kernel
         for name, value in single.values.items():  # the same bits, alone or among others
-            assert value == (many.values[name] if np.ndim(many.values[name]) == 0 else
-                             many.values[name][k])  # fmt: skip
+            assert value == np.broadcast_to(many.values[name], 30)[k]
 
 
 def test_values_change_and_the_kernel_does_not() -> None:

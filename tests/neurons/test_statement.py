@@ -149,8 +149,11 @@ def test_hostile_text_is_refused_and_never_run(text: str) -> None:
     assert time.perf_counter() - began < 2
 
 
-@pytest.mark.parametrize("text", ["v", "v > v_threshold > 0", "v < v_threshold", "v == 0.02",
-                                  "v > v_threshold and v > 0", "not v > v_threshold", "", "v >"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["v", "v > v_threshold > 0", "v < v_threshold", "v == 0.02", "v > v_threshold and v > 0",
+     "not v > v_threshold", "", "v >"],
+)  # fmt: skip
 def test_bad_thresholds(text: str) -> None:
     with pytest.raises(RanvierError, match="threshold"):
         model(threshold=text)
@@ -195,7 +198,9 @@ def test_name_errors_suggest() -> None:
     refused("unknown-state", initial={"w": 0})
     refused("unknown-state", refractory="tau", refractory_hold=("w",))
     refused("unknown-parameter", "did you mean 'tau'?", refractory="taus")
-    refused("unknown-state", ports=(*model().ports, Port(name="j", variable="u", kind="jump", unit="V")))
+    refused(
+        "unknown-state", ports=(*model().ports, Port(name="j", variable="u", kind="jump", unit="V"))
+    )
     refused("duplicate-name", ports=(*model().ports, replace(model().ports[0], variable="z")))
 
 
@@ -272,10 +277,14 @@ def test_variations() -> None:
     assert inclusive.threshold == "v >= v_threshold"
     assert inclusive.name == "lif"
     assert with_threshold(inclusive, comparison=">") == lif
-    for wrong in (lambda: with_reset(get("li"), "value"), lambda: with_threshold(get("li"), comparison=">"),
-                  lambda: with_reset(get("threshold"), "value"),
-                  lambda: with_reset(lif, "zero"),  # pyright: ignore[reportArgumentType]
-                  lambda: with_threshold(lif, comparison="<")):  # pyright: ignore[reportArgumentType] # fmt: skip
+    nonsense: Any = "zero"
+    for wrong in (
+        lambda: with_reset(get("li"), "value"),
+        lambda: with_reset(get("threshold"), "value"),
+        lambda: with_reset(lif, nonsense),
+        lambda: with_threshold(get("li"), comparison=">"),
+        lambda: with_threshold(lif, comparison=nonsense),
+    ):
         with pytest.raises(RanvierError):
             wrong()
 
@@ -318,14 +327,17 @@ def expressions() -> st.SearchStrategy[Expr]:
 @given(expressions())
 def test_printing_and_parsing_are_inverse(expr: Expr) -> None:
     try:
-        assert parse(show(expr), where="here", allowed=SYMBOLS) == expr
+        again = parse(show(expr), where="here", allowed=SYMBOLS)
     except RanvierError as error:  # such as 0.5/(2.0 - 2.0)
-        assert "finite" in str(error)
+        if "finite" not in str(error):
+            raise
+    else:
+        assert again == expr
 
 
 @given(expressions(), st.lists(st.floats(0.3, 3.0), min_size=3, max_size=3))
 def test_derivatives(expr: Expr, point: list[float]) -> None:
-    values = dict(zip(SYMBOLS, point, strict=True))
+    values: dict[str, float] = dict(zip(SYMBOLS, point, strict=True))
     slope = float(evaluate(derivative(expr, "a"), values))
     h = 1e-6
     low, here, high = (

@@ -107,6 +107,7 @@ def _is_number(value: object) -> bool:
 
 
 def one_of(model: NeuronModel, what: str, value: object, allowed: tuple[object, ...]) -> None:
+    """Raise RanvierError unless ``value`` is one of the choices."""
     if value not in allowed or isinstance(value, bool):
         raise fail("bad-model", f"{model.where}, {what}", "not one of the choices",
                    got=repr(value)[:80], limit=", ".join(map(repr, allowed)),
@@ -157,7 +158,7 @@ def _check_port_names(model: NeuronModel) -> None:
 
 
 def parse_equations(model: NeuronModel) -> list[Equation]:
-    """Two readings: the left-hand sides, which define names, then the right-hand sides."""
+    """Read all equations: the left-hand sides, which define names, then the right-hand sides."""
     heads: list[tuple[EquationKind, str, str, str, str]] = []
     for text in model.equations:
         where = f"{model.where}, equation {text[:80]!r}"
@@ -192,6 +193,7 @@ def parse_equations(model: NeuronModel) -> list[Equation]:
 
 
 def plain_names(model: NeuronModel) -> set[str]:
+    """Names that a threshold, reset or output may use: all but the ``v[n+1]``."""
     return {n for n in model.units if "[" not in n}
 
 
@@ -254,6 +256,7 @@ def parse_threshold(model: NeuronModel) -> Expr:
 
 
 def parse_reset(model: NeuronModel, text: str) -> tuple[str, Expr]:
+    """Read ``"state = expression"``; the expression has its algebraic names replaced."""
     where = f"{model.where}, reset {text[:80]!r}"
     match = _ALGEBRAIC.fullmatch(text) if len(text) <= 1200 else None
     if match is None:
