@@ -245,7 +245,8 @@ class Quantised:
 
     ``values`` are the kernel's parameters and ``initial`` its starting state (scalars, or arrays
     [size]). ``configs[table]`` holds the rows [size, k] (or [k], all alike) that neurons of one core
-    share in a chip's configuration table. ``state_scale`` turns a recorded state back into SI: ``si = raw * scale + offset``.
+    share in a chip's configuration table. ``state_scale`` turns a recorded state back into SI: ``si = raw * scale + offset``; ``aliases`` name the register
+    that holds a state of the model.
     ``encodings`` and ``weights`` are keyed by projection name; ``weights[name] = (weight, port)``.
     ``reference`` is what finds the kernel again from a Program: plain data, no code.
     """
@@ -258,6 +259,7 @@ class Quantised:
     weights: Mapping[str, tuple[NDArray[Any], IntArray]]
     synapse_bits: Mapping[str, float]
     state_scale: Mapping[str, tuple[Any, Any]] = field(default_factory=dict[str, Any])
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
     configs: Mapping[str, IntArray] = field(default_factory=dict[str, Any])
     issues: tuple[Issue, ...] = ()
 
@@ -303,7 +305,7 @@ class Incoming:
     ``signal`` is what the source emits; ``kind`` the connectivity kind (a chip may store a dense
     block without addresses); ``post`` and ``weights`` [n] are its synapses in canonical order
     (``None`` for connectivity that stays a rule, or when only labels are asked for); ``max_delay``
-    is in ticks.
+    is in ticks; ``rate`` [n] are expected events per tick, None where nothing is known.
     """
 
     port: str
@@ -312,6 +314,7 @@ class Incoming:
     max_delay: int = 1
     post: IntArray | None = None
     weights: NDArray[np.float64] | None = None
+    rate: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

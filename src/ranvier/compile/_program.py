@@ -35,7 +35,7 @@ class Block:
     ``reference`` finds the kernel on the chip; ``values`` and ``initial`` are its parameters and
     starting state in the chip's own numbers (scalars or arrays [n]). ``ring`` is the position of
     its input accumulators: port p of neuron i is ``ring + p*n + i``. ``state_scale`` turns a state
-    into SI: raw * scale + offset.
+    into SI: raw * scale + offset; ``aliases`` name the register behind a state of the model.
     """
 
     population: str
@@ -48,6 +48,7 @@ class Block:
     initial: Mapping[str, Any]
     output: str
     state_scale: Mapping[str, Any]
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, kw_only=True)

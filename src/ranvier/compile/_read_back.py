@@ -56,11 +56,12 @@ def projection_weights(
     table = find_projection(program, name)
     chosen = np.flatnonzero((origin >= table.first) & (origin < table.first + table.count))
     implementation = chips.get(program.chip).implementation(table.implementation)
-    weights = np.zeros(table.count)
-    weights[origin[chosen] - table.first] = implementation.decode(
-        weight[chosen], synapse_ports(program, target[chosen]), table.encoding
-    )
-    return weights
+    index = origin[chosen] - table.first
+    coded = np.zeros(table.count, weight.dtype)
+    port = np.zeros(table.count, np.int64)
+    coded[index] = weight[chosen]
+    port[index] = synapse_ports(program, target[chosen])
+    return implementation.decode(coded, port, table.encoding)
 
 
 def read_back(network: Network, program: Program, arrays: Mapping[str, NDArray[Any]]) -> Network:

@@ -191,6 +191,7 @@ def _block(draft: Draft, piece: Piece, core: int, start: int, ring: int) -> Bloc
         values={k: _cut(v, piece.index) for k, v in quantised.values.items()},
         initial={k: _cut(v, piece.index) for k, v in quantised.initial.items()},
         output=quantised.kernel.output,
+        aliases=quantised.aliases,
         state_scale={
             k: tuple(_cut(x, piece.index) for x in v) for k, v in quantised.state_scale.items()
         },

@@ -66,6 +66,9 @@ class Quantise:
                 max_delay=int(ticks.max()) if ticks.size else 1,
                 post=None if listed is None else listed.post,
                 weights=None if listed is None else listed.weight,
+                rate=draft.activity[p.source][listed.pre]
+                if listed is not None and p.source in draft.activity
+                else None,
             )
         quantised: dict[str, Quantised] = {}
         for population in network.populations:

@@ -109,7 +109,7 @@ class Session:
                 if block.population != probe.population:
                     continue
                 out = probe.variable == "output"
-                key = (k, probe.variable)
+                key = (k, block.aliases.get(probe.variable, probe.variable))
                 if not out and key not in self._arrays.state_offset:
                     legal = sorted(name for b, name in self._arrays.state_offset if b == k)
                     raise unknown("state", probe.variable, legal, where=f"probe {probe}")
@@ -402,7 +402,8 @@ class Session:
             for (_, _, _, column, n), block in zip(rows, blocks, strict=True):
                 index = self._where[1][block.start : block.start + n]
                 raw[:, index] = data[keep, column : column + n]
-                by, plus = block.state_scale.get(variable, (1.0, 0.0))
+                register = block.aliases.get(variable, variable)
+                by, plus = block.state_scale.get(register, (1.0, 0.0))
                 scale[index], offset[index] = by, plus
             found[name] = Trace(when[keep] - self._first, raw, scale, offset)
         return found
