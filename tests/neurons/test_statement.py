@@ -25,7 +25,17 @@ from ranvier.neurons import (
     with_reset,
     with_threshold,
 )
-from ranvier.neurons._expr import FUNCTIONS, Expr, Num, Op, Sym, derivative, evaluate, parse, show
+from ranvier.neurons._algebra import derivative
+from ranvier.neurons._expr import (
+    FUNCTIONS,
+    Expr,
+    Num,
+    Op,
+    Sym,
+    evaluate,
+    parse,
+    show,
+)
 
 EXECUTED: list[str] = []
 """Hostile text below tries to append here."""

@@ -167,6 +167,8 @@ def test_delayed_reset_with_refractoriness(run: Any) -> None:
 def test_ports_can_be_left_out(run: Any) -> None:
     whole, part = (discretise(get("lif"), {}, 1e-3, ports=p) for p in (None, ["jump"]))
     assert part.kernel.ports == ("jump",)
+    assert "v__from__x" in whole.values
+    assert "v__from__x" not in part.values
     jumps = {"jump": INPUT * 2}
     assert run(whole, 200, jumps)["spikes"] == run(part, 200, jumps)["spikes"]
     with pytest.raises(RanvierError, match="unknown port"):

@@ -29,8 +29,8 @@ __all__ = [
     "Op",
     "Sym",
     "depth",
-    "derivative",
     "evaluate",
+    "expm1_over",
     "names",
     "next_name",
     "parse",
@@ -394,79 +394,6 @@ def _evaluate(expr: Expr, values: Mapping[str, Any]) -> Any:
     if isinstance(expr, Sym):
         return np.asarray(values[expr.name], dtype=np.float64)
     return _NUMPY[expr.op](*(_evaluate(a, values) for a in expr.args))
-
-
-_ZERO, _ONE = Num(0.0), Num(1.0)
-
-
-def add(a: Expr, b: Expr) -> Expr:
-    """``a + b`` without adding a literal zero."""
-    return b if a == _ZERO else a if b == _ZERO else Op("+", (a, b))
-
-
-def multiply(a: Expr, b: Expr) -> Expr:
-    """``a * b`` without multiplying by a literal one or zero."""
-    if _ZERO in (a, b):
-        return _ZERO
-    return b if a == _ONE else a if b == _ONE else Op("*", (a, b))
-
-
-def negate(a: Expr) -> Expr:
-    """``-a``, undoing a double sign."""
-    if a == _ZERO:
-        return a
-    return a.args[0] if isinstance(a, Op) and a.op == "neg" else Op("neg", (a,))
-
-
-def derivative(expr: Expr, name: str) -> Expr:
-    """Partial derivative; at kinks (abs, min, floor, where) that of the branch taken."""
-    if isinstance(expr, Sym):
-        return _ONE if expr.name == name else _ZERO
-    if isinstance(expr, Num) or name not in names(expr):
-        return _ZERO
-    a = expr.args
-    d = [derivative(x, name) if i or expr.op != "where" else _ZERO for i, x in enumerate(a)]
-    match expr.op:
-        case "+":
-            return add(d[0], d[1])
-        case "-":
-            return add(d[0], negate(d[1]))
-        case "neg":
-            return negate(d[0])
-        case "*":
-            return add(multiply(d[0], a[1]), multiply(a[0], d[1]))
-        case "/":
-            top = add(d[0], negate(multiply(expr, d[1])))
-            return _ZERO if top == _ZERO else Op("/", (top, a[1]))
-        case "**" if isinstance(a[1], Num):
-            return multiply(multiply(a[1], Op("**", (a[0], Num(a[1].value - 1)))), d[0])
-        case "**":
-            growth = add(multiply(d[1], Op("log", (a[0],))), Op("/", (multiply(a[1], d[0]), a[0])))
-            return multiply(expr, growth)
-        case "exp":
-            return multiply(expr, d[0])
-        case "log":
-            return Op("/", (d[0], a[0]))
-        case "sqrt":
-            return Op("/", (d[0], multiply(Num(2.0), expr)))
-        case "sin":
-            return multiply(Op("cos", a), d[0])
-        case "cos":
-            return negate(multiply(Op("sin", a), d[0]))
-        case "tanh":
-            return multiply(Op("-", (_ONE, multiply(expr, expr))), d[0])
-        case "abs":
-            return multiply(Op("sign", a), d[0])
-        case "relu":
-            return Op("where", (Op(">", (a[0], _ZERO)), d[0], _ZERO))
-        case "min":
-            return Op("where", (Op("<", (a[1], a[0])), d[1], d[0]))
-        case "max":
-            return Op("where", (Op(">", (a[1], a[0])), d[1], d[0]))
-        case "where":
-            return Op("where", (a[0], d[1], d[2]))
-        case _:  # sign and floor are flat; comparisons do not occur outside a where
-            return _ZERO
 
 
 _LEVEL = {"or": 1, "and": 2, "not": 3, "+": 5, "-": 5, "*": 6, "/": 6, "neg": 7, "**": 8}

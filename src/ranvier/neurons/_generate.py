@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.errors import Issue, RanvierError, fail, unknown
+from ranvier.neurons._algebra import add, multiply
 from ranvier.neurons._expr import (
     EXP_LIMIT,
     Assign,
@@ -236,6 +237,22 @@ def _refractory(
     return (float(ticks) if ticks.ndim == 0 else ticks), label
 
 
+def _without_zeros(expr: Expr) -> Expr:
+    """Drop the terms of ports that were left out."""
+    if not isinstance(expr, Op):
+        return expr
+    args = tuple(_without_zeros(a) for a in expr.args)
+    match expr.op:
+        case "+":
+            return add(*args)
+        case "*":
+            return multiply(*args)
+        case "-" if args[1] == Num(0.0):
+            return args[0]
+        case _:
+            return Op(expr.op, args)
+
+
 _HELD = Op(">", (Sym("s_refractory_left"), Num(0.0)))
 
 
@@ -257,12 +274,15 @@ def _tick(
     scope = {**fixed, **before, **{next_name(s): after[s] for s in model.states}}
     scope |= {f"${n}": Sym(f"p_{n}") for n in ("dt", *scheme.values)}
     scope |= {s.target: Sym(f"k_{s.target[1:]}") for s in scheme.statements if "$" in s.target}
+    absent = any(value == Num(0.0) for value in fixed.values())
     for statement in scheme.statements:
         expr = substitute(statement.value, scope)
+        expr = _without_zeros(expr) if absent else expr
         if statement.target in model.refractory_hold:  # a stage slope or a state
             expr = held(expr, before[statement.target])
         elif statement.held is not None:
-            expr = held(expr, substitute(statement.held, scope))
+            other = substitute(statement.held, scope)
+            expr = held(expr, _without_zeros(other) if absent else other)
         target = after.get(statement.target) or scope[statement.target]
         body.append(Assign(show(target), expr))
     for port in ports:

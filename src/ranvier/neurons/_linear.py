@@ -15,17 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranvier.neurons._algebra import add, multiply, negate
 from ranvier.neurons._expr import (
     Expr,
     Num,
     Op,
     Sym,
-    add,
     evaluate,
     expm1_over,
-    multiply,
     names,
-    negate,
 )
 
 __all__ = ["CONSTANT", "LinearSystem", "NonLinear", "expm", "linear_parts", "propagators"]

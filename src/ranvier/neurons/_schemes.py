@@ -14,15 +14,13 @@ from typing import Any
 import numpy as np
 
 from ranvier.errors import Issue, fail
+from ranvier.neurons._algebra import add, derivative, multiply
 from ranvier.neurons._expr import (
     Expr,
     Num,
     Op,
     Sym,
-    add,
-    derivative,
     evaluate,
-    multiply,
     names,
     next_name,
     show,
