@@ -1,0 +1,86 @@
+"""What a file of this folder exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "ChipOption",
+    "Command",
+    "DtOption",
+    "JsonOption",
+    "OptionalChip",
+    "QuietOption",
+    "SetOption",
+    "seconds",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One command: ``function`` with typer annotations; its docstring is the help.
+
+    The function returns the exit code (None is 0). ``examples`` close the help; ``panel`` and
+    ``order`` place the command in the overview.
+    """
+
+    function: Callable[..., Any]
+    examples: tuple[str, ...]
+    panel: str
+    order: int = 100
+
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress bars and no remarks on standard error.")
+]
+ChipOption = Annotated[
+    str, typer.Option("--chip", "-c", help="Machine; `ranvier chips` lists them, a+b joins two.")
+]
+OptionalChip = Annotated[
+    str | None,
+    typer.Option("--chip", "-c", help="Machine; `ranvier chips` lists them, a+b joins two."),
+]
+DtOption = Annotated[
+    str | None,
+    typer.Option("--dt", help="Length of a tick with its unit, e.g. 1ms or 100us."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PASS.OPTION=VALUE", help="An option of a compiler pass."),
+]
+
+
+def seconds(option: str, text: str | None) -> float | None:
+    """Seconds of a time with its unit (``"1ms"``); None stays None.
+
+    Raises RanvierError that names the option when the text is not a positive time.
+    """
+    if text is None:
+        return None
+    from ranvier.errors import RanvierError, fail
+    from ranvier.units import quantity
+
+    try:
+        value = quantity(text, "s")
+    except RanvierError as error:
+        issue = error.issues[0]
+        bare = text.strip().replace(".", "", 1).isdigit()
+        hint = f"say the unit: {option} {text.strip()}ms or {text.strip()}s" if bare else issue.hint
+        raise fail(
+            issue.code,
+            option,
+            "is not a time with a unit",
+            got=repr(text),
+            limit="e.g. 1ms, 100us, 0.5 s",
+            hint=hint,
+        ) from None
+    if not value > 0:
+        raise fail("bad-quantity", option, "must be a positive time", got=repr(text))
+    return value

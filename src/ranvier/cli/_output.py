@@ -1,0 +1,159 @@
+"""What a command says: one JSON document or text on stdout; errors and remarks on stderr."""
+
+from __future__ import annotations
+
+import json as json_module
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ranvier.errors import Issue
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from ranvier.progress import Progress
+
+__all__ = ["Output", "issue_lines", "report_issues", "table"]
+
+MOST_ISSUES = 40
+PIPE_WIDTH = 160
+"""Width of tables where standard output is not a terminal and COLUMNS is not set."""
+
+STYLES = {
+    "exact": "green",
+    "info": "cyan",
+    "approximate": "yellow",
+    "warning": "yellow",
+    "refused": "bold red",
+    "error": "bold red",
+}
+
+
+def plain(value: Any) -> Any:
+    """Data that JSON can hold: arrays become lists, NaN and infinity become null."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in value]
+    if isinstance(value, Issue):
+        return value.to_dict()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if hasattr(value, "tolist"):  # numpy scalars and arrays
+        return plain(value.tolist())
+    return str(value)
+
+
+def console(stream: TextIO) -> Console:
+    """A rich console that honours NO_COLOR and COLUMNS and never cuts text in a pipe."""
+    import os
+
+    from rich.console import Console
+
+    free = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(
+        file=stream, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH if free else None
+    )
+
+
+def issue_lines(issues: Iterable[Issue], *, most: int = MOST_ISSUES) -> list[Text]:
+    """One readable line an issue; the rest are counted."""
+    from rich.text import Text
+
+    items = list(issues)
+    lines = [
+        Text.assemble((f"{issue.severity}: ", STYLES.get(issue.severity, "")), str(issue))
+        for issue in items[:most]
+    ]
+    if len(items) > most:
+        lines.append(Text(f"... and {len(items) - most} more (--json lists all)"))
+    return lines
+
+
+def report_issues(issues: Sequence[Issue], *, json: bool) -> None:
+    """Say why a command failed: as JSON on stdout, or one line each on stderr."""
+    if json:
+        _print_json({"error": [issue.to_dict() for issue in issues]})
+        return
+    err = console(sys.stderr)
+    for line in issue_lines(issues):
+        err.print(line, soft_wrap=True)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
+    """A plain table; a column whose name begins with ``>`` stands to the right."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+    )
+    for name in columns:
+        right = name.startswith(">")
+        made.add_column(name.removeprefix(">"), justify="right" if right else "left",
+                        overflow="fold")  # fmt: skip
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    return made
+
+
+def _print_json(document: Any) -> None:
+    text = json_module.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+class Output:
+    """How one command speaks. ``json``: one document on stdout; ``quiet``: no bars, no remarks."""
+
+    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+        self.json, self.quiet = json, quiet
+
+    def result(self, document: Any, *shown: Any) -> None:
+        """The outcome: ``document`` with --json, else the texts and tables in ``shown``."""
+        if self.json:
+            _print_json(document)
+            return
+        out = console(sys.stdout)
+        for item in shown:
+            if isinstance(item, str) or type(item).__name__ == "Text":
+                out.print(item, soft_wrap=True)
+            else:
+                out.print(item)
+
+    def issues(self, issues: Iterable[Issue]) -> list[Text]:
+        """Lines for :meth:`result`; nothing with --json, where the document holds them."""
+        return [] if self.json else issue_lines(issues)
+
+    def remark(self, text: str) -> None:
+        """A word aside, on stderr."""
+        if not (self.json or self.quiet):
+            console(sys.stderr).print(text, style="dim", soft_wrap=True)
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """A bar on stderr where somebody watches, silence elsewhere."""
+        from ranvier.progress import NoProgress
+
+        if self.json or self.quiet or not sys.stderr.isatty():
+            yield NoProgress()
+            return
+        from ranvier.cli._progress import Bar
+
+        bar = Bar(console(sys.stderr))
+        try:
+            yield bar
+        finally:
+            bar.close()
