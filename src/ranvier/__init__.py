@@ -1,1 +1,1 @@
-"""Ranvier: one spiking network, trained, simulated, compiled to any neuromorphic machine, judged."""
+"""Ranvier: one spiking network, trained, simulated, compiled to many machines, judged."""

@@ -47,7 +47,7 @@ class Issue:
 
 
 class RanvierError(Exception):
-    """A user's mistake or an impossible request, as one or more Issues. Printed without traceback."""
+    """A user's mistake or an impossible request, as Issues. Printed without traceback."""
 
     def __init__(self, *issues: Issue) -> None:
         if not issues:

@@ -13,7 +13,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 from integers import program
 
 from ranvier import chips, sim
-from ranvier.chips.loihi1 import BRIAN2, KERNEL, LAVA, NENGO, NO_LIMIT, Rules, actual_weight
+from ranvier.chips._loihi1_integers import (
+    BRIAN2,
+    KERNEL,
+    LAVA,
+    NENGO,
+    NO_LIMIT,
+    Rules,
+    actual_weight,
+)
 from ranvier.events import Events, Recording
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "loihi1"

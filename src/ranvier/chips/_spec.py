@@ -222,7 +222,8 @@ class QuantisedProjection:
 
     ``weight`` is what one event adds to the input accumulator ``port`` (an index into the
     kernel's ports) of neuron ``post``; ``index`` is its place in the canonical list of all the
-    projection's synapses, and ``origin`` maps that list to the user's weight array; ``encoding`` is what the implementation's ``encode``/``decode`` need to translate weights.
+    projection's synapses, and ``origin`` maps that list to the user's weight array; ``encoding``
+    is what the implementation's ``encode``/``decode`` need to translate weights.
     """
 
     name: str
@@ -244,9 +245,9 @@ class Quantised:
     """A population in a chip's own numbers, with its incoming weights encoded.
 
     ``values`` are the kernel's parameters and ``initial`` its starting state (scalars, or arrays
-    [size]). ``configs[table]`` holds the rows [size, k] (or [k], all alike) that neurons of one core
-    share in a chip's configuration table. ``state_scale`` turns a recorded state back into SI: ``si = raw * scale + offset``; ``aliases`` name the register
-    that holds a state of the model.
+    [size]). ``configs[table]`` holds the rows [size, k] that neurons of one core share in a chip's
+    configuration table. ``state_scale`` turns a recorded state back into SI
+    (``si = raw * scale + offset``); ``aliases`` name the register that holds a state of the model.
     ``encodings`` and ``weights`` are keyed by projection name; ``weights[name] = (weight, port)``.
     ``reference`` is what finds the kernel again from a Program: plain data, no code.
     """
@@ -265,9 +266,12 @@ class Quantised:
 
 
 class Implementation(Protocol):
-    """How a chip realises neuron models. One definition of rounding: compile, emulator, training."""
+    """How a chip realises neuron models: the one definition of rounding."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What Programs call it."""
+        ...
 
     def check(
         self, population: Population, incoming: Mapping[str, Incoming], dt: float
@@ -319,7 +323,7 @@ class Incoming:
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A connection between two parts of a mixed system: extra ticks on top of the synaptic delay."""
+    """A connection between two parts of a system: ticks on top of the synaptic delay."""
 
     between: tuple[str, str]
     ticks: int = 0
@@ -334,8 +338,9 @@ class Chip:
     (``"f8"`` float64, ``"i8"`` int64 that the kernel wraps to the chip's own widths).
     ``shared_cores`` tells whether neurons of several populations may share a core;
     ``router_entries`` bounds a router's multicast table; ``cores_per_chip`` is given where the
-    machine is a board of several chips. ``topology=None`` means a single core without limits. ``dead_cores`` of an instance are never
-    used. ``exactness`` states what the emulation is exact against.
+    machine is a board of several chips. ``topology=None`` means a single core without limits.
+    ``dead_cores`` of an instance are never used. ``exactness`` states what the emulation is exact
+    against.
     """
 
     name: str
@@ -412,9 +417,12 @@ def _feed(digest: Any, value: Any) -> None:
         for item in fields(value):
             digest.update(item.name.encode())
             _feed(digest, getattr(value, item.name))
-        module = inspect.getmodule(type(value))
-        if module is not None and "step" in dir(module):
-            digest.update(inspect.getsource(module).encode())
+        if hasattr(value, "quantise"):
+            digest.update(inspect.getsource(type(value)).encode())
+            module = inspect.getmodule(type(value))
+            for kernel in vars(module).values():
+                if isinstance(kernel, Kernel):
+                    digest.update(kernel.key.encode())
     elif isinstance(value, Mapping):
         mapping = cast("Mapping[Any, Any]", value)
         for key in sorted(mapping):

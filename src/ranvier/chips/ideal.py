@@ -1,4 +1,4 @@
-"""The ideal machine: float64, no limits, every model exactly as stated. The reference of all others."""
+"""The ideal machine: float64, no limits, every model as stated. The reference of all others."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ weights summed in saturating ring buffers, excitatory and inhibitory apart. One 
     spike when V >= V_thresh: V = V_reset, refract = T_refract
     x = (x * decay) >> 32
 
-Files and versions are named in tests/oracles/README.md, whose reference this chip is tested against.
+Files and versions are named in tests/oracles/README.md; its reference is what tests compare with.
 """
 
 from __future__ import annotations
@@ -296,6 +296,7 @@ class LifCode:
             known = True
             for name, values in drive.items():
                 part, post = np.maximum(sign * values, 0.0), incoming[name].post
+                assert post is not None
                 np.add.at(all_at_once, post, part)
                 rate = incoming[name].rate
                 known = known and rate is not None

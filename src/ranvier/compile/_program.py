@@ -212,6 +212,11 @@ def _plain(program: Program) -> dict[str, Any]:
     return document
 
 
+def _issue(data: dict[str, Any]) -> Issue:
+    data["hint"] = tuple(data["hint"])
+    return Issue(**data)
+
+
 def _make(data: dict[str, Any]) -> Program:
     items = dict(data)
     items["blocks"] = tuple(Block(**b) for b in items["blocks"])
@@ -220,7 +225,7 @@ def _make(data: dict[str, Any]) -> Program:
     items["rules"] = tuple(RuleTable(**r) for r in items["rules"])
     items["bridges"] = tuple(Bridge(**b) for b in items["bridges"])
     items["probes"] = tuple(Probe(**p) for p in items["probes"])
-    items["issues"] = tuple(Issue(**{**i, "hint": tuple(i["hint"])}) for i in items["issues"])
+    items["issues"] = tuple(_issue(i) for i in items["issues"])
     items["outputs"] = tuple(items["outputs"])
     items["shapes"] = {k: tuple(v) for k, v in items["shapes"].items()}
     items["parts"] = {name: _make(part) for name, part in items["parts"].items()}

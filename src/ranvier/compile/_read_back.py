@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ranvier import chips
 from ranvier.compile._program import Program, ProjectionTable
 from ranvier.errors import fail, unknown
-from ranvier.network import Network, Sparse
+from ranvier.network import Network, Projection, Sparse
 
 __all__ = ["find_projection", "projection_weights", "read_back", "synapse_ports"]
 
@@ -80,7 +80,7 @@ def read_back(network: Network, program: Program, arrays: Mapping[str, NDArray[A
             hint="read back into the network that was compiled",
         )
     weights = _collect(program, arrays, "")
-    changed = []
+    changed: list[Projection] = []
     for projection in network.projections:
         if projection.name not in weights:
             changed.append(projection)
@@ -95,8 +95,8 @@ def read_back(network: Network, program: Program, arrays: Mapping[str, NDArray[A
         else:
             synapses = connectivity.synapses()
             connectivity = Sparse(synapses.pre, synapses.post, values, connectivity.sizes())
-            if np.ndim(projection.delay):
-                delay = np.asarray(projection.delay).ravel()[synapses.origin]
+            if isinstance(projection.delay, np.ndarray):
+                delay = projection.delay.ravel()[synapses.origin]
                 projection = replace(projection, delay=None)
                 projection = replace(projection, connectivity=connectivity, delay=delay)
         changed.append(replace(projection, connectivity=connectivity))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -132,12 +133,12 @@ def fold_relays(network: Network) -> tuple[Network, list[Issue]]:
 
 
 def _join(first: Projection, second: Projection) -> Projection:
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_array  # pyright: ignore[reportMissingTypeStubs]
 
-    def matrix(p: Projection) -> csr_matrix:
+    def matrix(p: Projection) -> Any:
         s = p.connectivity.synapses()
         n_pre, n_post = p.connectivity.sizes()
-        return csr_matrix((s.weight, (s.post, s.pre)), shape=(n_post, n_pre))
+        return csr_array((s.weight, (s.post, s.pre)), shape=(n_post, n_pre))
 
     def delay(p: Projection) -> float | None:
         if p.delay is None:

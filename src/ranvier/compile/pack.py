@@ -30,79 +30,20 @@ class Pack:
         """The Program."""
         network, chip = draft.network, draft.chip
         names = [p.name for p in network.populations if not p.is_input]
-        cores = draft.cores or (
-            tuple(Piece(population=n, index=np.arange(network.population(n).size)) for n in names),
+        whole = tuple(
+            Piece(population=n, index=np.arange(network.population(n).size)) for n in names
         )
+        cores: tuple[tuple[Piece, ...], ...] = draft.cores or (whole,)
         placement = draft.placement or tuple(range(len(cores)))
         # Physical order; on a single core, an order in which zero delays can be computed.
-        order = np.argsort(placement, kind="stable")
+        order = np.argsort(placement, kind="stable").tolist()
         if len(cores) == 1:
             cores = (_in_order(draft, cores[0]),)
-        slots = {p.name: np.zeros(p.size, np.int64) for p in network.populations}
-        ring_of = {p.name: np.zeros(p.size, np.int64) for p in network.populations}
-        core_of = {p.name: np.zeros(p.size, np.int64) for p in network.populations}
-        stride = {p.name: np.ones(p.size, np.int64) for p in network.populations}
-        blocks: list[Block] = []
-        start = ring = 0
-        for virtual in order:
-            for piece in cores[virtual]:
-                block = _block(draft, piece, placement[virtual], start, ring)
-                position = np.arange(block.n)
-                slots[piece.population][piece.index] = start + position
-                ring_of[piece.population][piece.index] = ring + position
-                core_of[piece.population][piece.index] = placement[virtual]
-                stride[piece.population][piece.index] = block.n
-                blocks.append(block)
-                start += block.n
-                ring += block.n * len(draft.quantised[piece.population].kernel.ports)
-        neurons = start
-        inputs: list[InputBlock] = []
-        for population in network.inputs:
-            inputs.append(
-                InputBlock(
-                    population=population.name,
-                    start=start,
-                    n=population.size,
-                    signal=population.signal,
-                )
-            )
-            slots[population.name] = start + np.arange(population.size)
-            start += population.size
+        layout = _Layout.of(draft, [(placement[v], cores[v]) for v in order])
         first_of = _canonical(draft)
-        tables, parts = list[ProjectionTable](), list[tuple[Any, ...]]()
-        for p in draft.projections:
-            first = first_of[p.name]
-            tables.append(
-                ProjectionTable(
-                    name=p.name,
-                    first=first,
-                    count=p.origin.size,
-                    encoding=p.encoding,
-                    implementation=draft.implementations[p.target],
-                    origin=p.origin,
-                )
-            )
-            parts.append(
-                (
-                    slots[p.source][p.pre],
-                    core_of[p.target][p.post],
-                    p.delay,
-                    ring_of[p.target][p.post] + p.port * stride[p.target][p.post],
-                    p.weight,
-                    first + p.index,
-                )
-            )
-        weight_type = np.float64 if chip.dtype == "f8" else np.int64
-        columns = [
-            np.concatenate([np.zeros(0, t), *(part[k] for part in parts)]).astype(t)
-            for k, t in enumerate((np.int64,) * 4 + (weight_type, np.int64))
-        ]
-        rows = pack_rows(start, *columns)
-        rules = _rules(draft, first_of, slots, ring_of, stride)
-        longest = max([1, *rows["row_delay"][:1], *(r.delay for r in rules)])
-        if rows["row_delay"].size:
-            longest = max(longest, int(rows["row_delay"].max()))
-        tables_out = _tables(draft, slots, start)
+        rows = _rows(draft, layout, first_of)
+        rules = _rules(draft, first_of, layout)
+        delays = [1, *rows["row_delay"].tolist(), *(r.delay for r in rules)]
         return Program(
             name=network.name,
             chip=chip.name,
@@ -110,20 +51,30 @@ class Pack:
             network_hash=network.hash,
             dt=draft.dt,
             seed=draft.seed,
-            blocks=tuple(blocks),
-            inputs=tuple(inputs),
+            blocks=tuple(layout.blocks),
+            inputs=tuple(layout.inputs),
             outputs=network.outputs,
             probes=network.probes,
             shapes={p.name: p.shape for p in network.populations},
-            slots=slots,
-            neurons=neurons,
-            sources=start,
-            ring=ring,
-            max_delay=int(longest),
-            projections=tuple(tables),
+            slots=layout.slots,
+            neurons=layout.neurons,
+            sources=layout.sources,
+            ring=layout.ring,
+            max_delay=max(delays),
+            projections=tuple(
+                ProjectionTable(
+                    name=p.name,
+                    first=first_of[p.name],
+                    count=p.origin.size,
+                    encoding=p.encoding,
+                    implementation=draft.implementations[p.target],
+                    origin=p.origin,
+                )
+                for p in draft.projections
+            ),
             rules=rules,
             cores=np.array([placement[v] for v in order], np.int64),
-            tables=tables_out,
+            tables=_tables(draft, layout.slots, layout.sources),
             ledger={k: np.asarray(v)[order] for k, v in draft.ledger.items()},
             limits={limit.resource: limit.limit for limit in chip.limits},
             quantities=dict(draft.quantities),
@@ -131,6 +82,82 @@ class Pack:
             issues=draft.issues,
             **rows,
         )
+
+
+@dataclass(eq=False)
+class _Layout:
+    """Where everything lies: slot, accumulator, core and block size of every neuron."""
+
+    blocks: list[Block]
+    inputs: list[InputBlock]
+    slots: dict[str, IntArray]
+    ring_of: dict[str, IntArray]
+    core_of: dict[str, IntArray]
+    stride: dict[str, IntArray]
+    neurons: int = 0
+    sources: int = 0
+    ring: int = 0
+
+    @classmethod
+    def of(cls, draft: Draft, cores: list[tuple[int, tuple[Piece, ...]]]) -> _Layout:
+        """Number slots core by core, then inputs."""
+        populations = draft.network.populations
+
+        def empty() -> dict[str, IntArray]:
+            return {p.name: np.ones(p.size, np.int64) for p in populations}
+
+        made = cls([], [], empty(), empty(), empty(), empty())
+        for core, pieces in cores:
+            for piece in pieces:
+                made._add(draft, core, piece)
+        start = made.neurons
+        for population in draft.network.inputs:
+            made.inputs.append(
+                InputBlock(
+                    population=population.name,
+                    start=start,
+                    n=population.size,
+                    signal=population.signal,
+                )
+            )
+            made.slots[population.name] = start + np.arange(population.size)
+            start += population.size
+        made.sources = start
+        return made
+
+    def _add(self, draft: Draft, core: int, piece: Piece) -> None:
+        block = _block(draft, piece, core, self.neurons, self.ring)
+        name, position = piece.population, np.arange(block.n)
+        self.slots[name][piece.index] = self.neurons + position
+        self.ring_of[name][piece.index] = self.ring + position
+        self.core_of[name][piece.index] = core
+        self.stride[name][piece.index] = block.n
+        self.blocks.append(block)
+        self.neurons += block.n
+        self.ring += block.n * len(draft.quantised[name].kernel.ports)
+
+
+def _rows(draft: Draft, layout: _Layout, first_of: dict[str, int]) -> dict[str, Any]:
+    """All stored synapses of all projections, laid out."""
+    none = np.zeros(0, np.int64)
+    source, core, delay, target, origin = [none], [none], [none], [none], [none]
+    weight: list[NDArray[Any]] = [np.zeros(0, np.float64 if draft.chip.dtype == "f8" else np.int64)]
+    for p in draft.projections:
+        source.append(layout.slots[p.source][p.pre])
+        core.append(layout.core_of[p.target][p.post])
+        delay.append(p.delay)
+        target.append(layout.ring_of[p.target][p.post] + p.port * layout.stride[p.target][p.post])
+        weight.append(p.weight)
+        origin.append(first_of[p.name] + p.index)
+    return pack_rows(
+        layout.sources,
+        np.concatenate(source),
+        np.concatenate(core),
+        np.concatenate(delay),
+        np.concatenate(target),
+        np.concatenate(weight),
+        np.concatenate(origin),
+    )
 
 
 def pack_rows(
@@ -203,7 +230,7 @@ def _in_order(draft: Draft, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     names = list(dict.fromkeys(piece.population for piece in pieces))
     waiting: dict[str, set[str]] = {name: set() for name in names}
     by_name = {p.name: p for p in draft.network.projections}
-    for name, projection in by_name.items():
+    for projection in by_name.values():
         delay = projection.delay
         zero = delay is not None and np.size(delay) and float(np.min(delay)) == 0
         if zero and draft.chip.min_delay == 0 and projection.source in waiting:
@@ -230,9 +257,7 @@ def _canonical(draft: Draft) -> dict[str, int]:
 def _rules(
     draft: Draft,
     first_of: dict[str, int],
-    slots: dict[str, IntArray],
-    ring_of: dict[str, IntArray],
-    stride: dict[str, IntArray],
+    layout: _Layout,
 ) -> tuple[RuleTable, ...]:
     tables: list[RuleTable] = []
     for name in draft.rules:
@@ -247,8 +272,8 @@ def _rules(
             RuleTable(
                 name=name,
                 first=first_of[name],
-                source=int(slots[p.source][0]),
-                ring=int(ring_of[p.target][0] + port * stride[p.target][0]),
+                source=int(layout.slots[p.source][0]),
+                ring=int(layout.ring_of[p.target][0] + port * layout.stride[p.target][0]),
                 delay=ticks,
                 rule=data,
             )

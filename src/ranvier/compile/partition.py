@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +136,7 @@ def _metis(
     connections: Connections, piece: Piece, cores: Sequence[Sequence[Piece]], seed: int
 ) -> list[Piece]:
     """Group a population's neurons into as many parts as it has cores, by shared synapses."""
-    import pymetis
+    import pymetis  # pyright: ignore[reportMissingTypeStubs]
 
     parts = sum(any(p.population == piece.population for p in core) for core in cores)
     first, n = connections.first[piece.population], piece.index.size
@@ -154,14 +154,15 @@ def _metis(
     both = np.concatenate([edges, edges[:, ::-1]])
     both = both[np.argsort(both[:, 0], kind="stable")]
     ptr = np.concatenate([[0], np.cumsum(np.bincount(both[:, 0], minlength=vertices))])
-    _, label = pymetis.part_graph(
+    graph: Any = pymetis
+    _, label = graph.part_graph(
         parts,
         xadj=ptr.tolist(),
         adjncy=both[:, 1].tolist(),
         vweights=[1] * n + [0] * (vertices - n),
-        options=pymetis.Options(seed=seed % 2**31),
+        options=graph.Options(seed=seed % 2**31),
     )
-    mine = np.asarray(label[:n])
+    mine: IntArray = np.asarray(label[:n], np.int64)
     groups = [piece.index[mine == k] for k in range(parts)]
     return [Piece(population=piece.population, index=g) for g in groups if g.size]
 

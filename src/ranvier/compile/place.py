@@ -81,7 +81,7 @@ def _anneal(
     used, total = traffic.shape[0], distance.shape[0]
     flow = traffic + traffic.T
     np.fill_diagonal(flow, 0)
-    order = np.arange(total)
+    order = np.arange(int(total), dtype=np.int64)
     best, best_cost = order.copy(), 0.0
     cost = 0.0
     scale = float(flow.sum(1).max()) * float(distance.max()) / 4 or 1.0

@@ -131,7 +131,7 @@ class Quantise:
                     got=f"{int(ticks.max())} ticks",
                     limit=f"{longest} ticks",
                     hint=(
-                        f"compile with a dt of at least {float(exact.max()) * draft.dt / longest:.3g} s",
+                        f"use a dt of at least {float(exact.max()) * draft.dt / longest:.3g} s",
                         "shorten the delay",
                         "allow cutting: --set quantise.long_delays=clip",
                     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Any
@@ -85,9 +86,11 @@ class Route:
         seen: dict[tuple[Router, tuple[int, ...]], dict[str, Any]] = {}
         keyed: set[tuple[int, tuple[int, ...]]] = set()
         gate = topology.router(self.gateway)
-        for source in np.flatnonzero([len(r) for r in reach]):
-            start = gate if home[source] < 0 else topology.router(draft.placement[home[source]])
-            targets = tuple(sorted(draft.placement[core] for core in reach[source]))
+        for source in np.flatnonzero([len(r) for r in reach]).tolist():
+            core = int(home[source])
+            start = gate if core < 0 else topology.router(draft.placement[core])
+            cores: list[int] = reach[source].tolist()
+            targets = tuple(sorted(draft.placement[core] for core in cores))
             if (start, targets) not in seen:
                 seen[start, targets] = _cost_of(topology, start, targets)
             cost = seen[start, targets]
@@ -115,7 +118,7 @@ def _cost_of(topology: Topology, start: Router, targets: tuple[int, ...]) -> dic
     passed = 0
     for core in targets:
         path = topology.path(start, topology.router(core))
-        links += list(zip(path[:-1], path[1:], strict=True))
+        links += list(itertools.pairwise(path))
         routers.update(path)
         passed += len(path)
     if topology.multicast:

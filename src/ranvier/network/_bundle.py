@@ -30,7 +30,7 @@ def pack_arrays(value: Any, path: str, arrays: Arrays) -> Any:
         arrays[path] = array
         return {REFERENCE: path}
     if isinstance(value, np.generic):
-        return value.item()
+        return cast("np.generic", value).item()
     if isinstance(value, Mapping):
         items = cast("Mapping[str, Any]", value).items()
         return {k: pack_arrays(v, f"{path}/{k}" if path else k, arrays) for k, v in items}
@@ -45,7 +45,7 @@ def unpack_arrays(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
     if isinstance(value, dict):
         mapping = cast("dict[str, Any]", value)
         if set(mapping) == {REFERENCE}:
-            return arrays[mapping[REFERENCE]]
+            return cast("Any", arrays[mapping[REFERENCE]])
         return {k: unpack_arrays(v, arrays) for k, v in mapping.items()}
     if isinstance(value, list):
         return [unpack_arrays(v, arrays) for v in cast("list[Any]", value)]
@@ -105,22 +105,27 @@ def encode(network: Network) -> tuple[dict[str, Any], Arrays]:
     return pack_arrays(document, "", arrays), arrays
 
 
+def _as_tuple(value: Any) -> Any:
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+
+
 def _decode_connectivity(data: dict[str, Any]) -> Connectivity:
     kind = data.pop("kind")
     if kind not in CONNECTIVITY:
         raise unknown("connectivity", kind, CONNECTIVITY)
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    values: dict[str, Any] = {k: _as_tuple(v) for k, v in data.items()}
     return CONNECTIVITY[kind](**values)
 
 
 def decode(document: Any, arrays: Mapping[str, NDArray[Any]]) -> Network:
     """The network of a document; raises RanvierError when it does not describe one."""
-    data = unpack_arrays(document, arrays)
-    models = [NeuronModel.from_dict(m) for m in data["models"]]
+    data: dict[str, Any] = unpack_arrays(document, arrays)
+    models: list[NeuronModel] = [NeuronModel.from_dict(m) for m in data["models"]]
     populations: list[Population] = []
     for name in data["order"]:
-        p = data["populations"][name]
-        model = None if p["model"] is None else models[p["model"]]
+        p: dict[str, Any] = data["populations"][name]
+        number: int | None = p["model"]
+        model = None if number is None else models[number]
         populations.append(
             Population(
                 name=name,

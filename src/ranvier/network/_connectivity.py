@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.errors import fail, unknown
+from ranvier.network._windows import int_pairs, int_tuple, tap_positions, window_shape
 
 __all__ = [
     "CONNECTIVITY",
@@ -36,7 +37,7 @@ class Synapses(NamedTuple):
     """All synapses of a projection, sorted by source (stable).
 
     ``pre``, ``post`` int64 and ``weight`` float64, each [n]; ``origin`` int64 [n] is the position
-    of each synapse in the user's own array of weights (several synapses of a convolution share one).
+    of each synapse in the user's own weights (several synapses of a convolution share one).
     """
 
     pre: IntArray
@@ -217,61 +218,11 @@ class OneToOne(Connectivity):
         )
 
 
-def _window_shape(
-    size: tuple[int, ...],
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[tuple[int, int], ...],
-    dilation: tuple[int, ...],
-) -> tuple[int, ...]:
-    return tuple(
-        (n + low + high - d * (k - 1) - 1) // s + 1
-        for n, k, s, (low, high), d in zip(size, kernel, stride, padding, dilation, strict=True)
-    )
-
-
-def _taps(
-    size: tuple[int, ...],
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[tuple[int, int], ...],
-    dilation: tuple[int, ...],
-) -> tuple[IntArray, IntArray, IntArray]:
-    """(input position, output position, kernel position) of every tap that hits the input."""
-    out = _window_shape(size, kernel, stride, padding, dilation)
-    o = np.indices(out).reshape(len(out), -1)
-    k = np.indices(kernel).reshape(len(kernel), -1)
-    steps = np.array(stride)[:, None, None]
-    gaps = np.array(dilation)[:, None, None]
-    low = np.array([p[0] for p in padding])[:, None, None]
-    position = o[:, :, None] * steps + k[:, None, :] * gaps - low
-    limit = np.array(size)[:, None, None]
-    inside = np.all((position >= 0) & (position < limit), axis=0)
-    oi, ki = np.nonzero(inside)
-    flat = np.ravel_multi_index(tuple(np.where(inside, p, 0) for p in position), size)
-    return flat[oi, ki], oi, ki
-
-
-def _tuple(where: str, value: Any, n: int, low: int) -> tuple[int, ...]:
-    items = tuple(int(v) for v in value) if np.ndim(value) else (int(value),) * n
-    if len(items) != n or any(v < low for v in items):
-        raise fail("conv-geometry", where, f"needs {n} integers of at least {low}", got=value)
-    return items
-
-
-def _pairs(where: str, value: Any, n: int) -> tuple[tuple[int, int], ...]:
-    if np.ndim(value) == 2:
-        pairs = tuple((int(a), int(b)) for a, b in value)
-    else:
-        pairs = tuple((v, v) for v in _tuple(where, value, n, 0))
-    if len(pairs) != n or any(v < 0 for pair in pairs for v in pair):
-        raise fail("conv-geometry", where, f"needs {n} paddings of at least 0", got=value)
-    return pairs
-
-
 @dataclass(frozen=True, eq=False)
 class Conv(Connectivity):
-    """1-D or 2-D convolution (cross-correlation, as in torch): ``weights[out, in/groups, *kernel]``.
+    """1-D or 2-D convolution (cross-correlation, as in torch).
+
+    ``weights[out, in/groups, *kernel]``.
 
     ``input_shape`` is (channels, *size); ``padding`` is one number, one per axis, or (low, high)
     pairs per axis.
@@ -292,9 +243,9 @@ class Conv(Connectivity):
         set_ = object.__setattr__
         set_(self, "weights", weights)
         set_(self, "input_shape", shape)
-        set_(self, "stride", _tuple("Conv.stride", self.stride, axes, 1))
-        set_(self, "dilation", _tuple("Conv.dilation", self.dilation, axes, 1))
-        set_(self, "padding", _pairs("Conv.padding", self.padding, axes))
+        set_(self, "stride", int_tuple("Conv.stride", self.stride, axes, 1))
+        set_(self, "dilation", int_tuple("Conv.dilation", self.dilation, axes, 1))
+        set_(self, "padding", int_pairs("Conv.padding", self.padding, axes))
         if len(shape) != axes + 1 or min(shape) < 1:
             raise fail(
                 "conv-geometry",
@@ -330,19 +281,19 @@ class Conv(Connectivity):
     @property
     def output_shape(self) -> tuple[int, ...]:
         """(channels, *size) of the result."""
-        return (self.weights.shape[0], *_window_shape(*self._geometry()))
+        return (self.weights.shape[0], *window_shape(*self._geometry()))
 
     def sizes(self) -> tuple[int, int]:
         return prod(self.input_shape), prod(self.output_shape)
 
     def synapses(self) -> Synapses:
-        inner, outer, tap = _taps(*self._geometry())
+        inner, outer, tap = tap_positions(*self._geometry())
         per_in = prod(self.input_shape[1:])
         per_out = prod(self.output_shape[1:])
-        n_out, n_in = self.weights.shape[:2]
+        n_out, n_in = int(self.weights.shape[0]), int(self.weights.shape[1])
         per_group = n_out // self.groups
-        o = np.repeat(np.arange(n_out), n_in)
-        i = np.tile(np.arange(n_in), n_out)
+        o: IntArray = np.repeat(np.arange(n_out), n_in)
+        i: IntArray = np.tile(np.arange(n_in), n_out)
         channel = (o // per_group) * n_in + i
         pre = (channel[:, None] * per_in + inner[None, :]).ravel()
         post = (o[:, None] * per_out + outer[None, :]).ravel()
@@ -377,13 +328,13 @@ class Pool(Connectivity):
             )
         if self.mode not in ("sum", "average"):
             raise unknown("pooling mode", self.mode, ("sum", "average"), where="Pool.mode")
-        kernel = _tuple("Pool.kernel", self.kernel, axes, 1)
-        stride = kernel if self.stride is None else _tuple("Pool.stride", self.stride, axes, 1)
+        kernel = int_tuple("Pool.kernel", self.kernel, axes, 1)
+        stride = kernel if self.stride is None else int_tuple("Pool.stride", self.stride, axes, 1)
         set_ = object.__setattr__
         set_(self, "input_shape", shape)
         set_(self, "kernel", kernel)
         set_(self, "stride", stride)
-        set_(self, "padding", _pairs("Pool.padding", self.padding, axes))
+        set_(self, "padding", int_pairs("Pool.padding", self.padding, axes))
         _weights("Pool.weight", self.weight, (0,))
         if min(self.output_shape) < 1:
             raise fail(
@@ -397,13 +348,13 @@ class Pool(Connectivity):
     @property
     def output_shape(self) -> tuple[int, ...]:
         """(channels, *size) of the result."""
-        return (self.input_shape[0], *_window_shape(*self._geometry()))
+        return (self.input_shape[0], *window_shape(*self._geometry()))
 
     def sizes(self) -> tuple[int, int]:
         return prod(self.input_shape), prod(self.output_shape)
 
     def synapses(self) -> Synapses:
-        inner, outer, _ = _taps(*self._geometry())
+        inner, outer, _ = tap_positions(*self._geometry())
         per_in, per_out = prod(self.input_shape[1:]), prod(self.output_shape[1:])
         channel = np.arange(self.input_shape[0])[:, None]
         pre = (channel * per_in + inner[None, :]).ravel()

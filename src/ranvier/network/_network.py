@@ -186,7 +186,7 @@ class Projection:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What to record: ``"spikes"``, ``"output"`` or a state of ``population``, every ``every`` ticks."""
+    """Record ``"spikes"``, ``"output"`` or a state of ``population``, every ``every`` ticks."""
 
     population: str
     variable: str = "spikes"

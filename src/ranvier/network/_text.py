@@ -15,13 +15,13 @@ __all__ = ["to_text"]
 
 def _value(value: Any) -> str:
     """A number, or the range and a short hash of an array."""
-    if isinstance(value, np.ndarray) and value.ndim:
-        array: Any = value
+    if np.ndim(value):
+        array = np.asarray(value, np.float64)
         digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:8]
         if array.size == 0:
             return "[]"
         return f"[{array.min():.6g} .. {array.max():.6g}; {array.size}; #{digest}]"
-    if isinstance(value, (float, np.floating, np.ndarray)):
+    if isinstance(value, float):
         return f"{float(value):.12g}"
     return str(value)
 

@@ -219,7 +219,7 @@ _LOADED: dict[str, ModuleType] = {}
 
 
 def load_worker(variants: Sequence[Variant]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The compiled (run, deliver) for these kernels, from memory, from the cache folder, or made now."""
+    """The compiled (run, deliver) for these kernels: from memory, the cache folder, or new."""
     source = worker_source(variants)
     name = "ranvier_kernel_" + hashlib.sha256(source.encode()).hexdigest()[:24]
     if name not in _LOADED:
@@ -232,7 +232,8 @@ def load_worker(variants: Sequence[Variant]) -> tuple[Callable[..., Any], Callab
             os.utime(temporary, (1_000_000_000, 1_000_000_000))
             os.replace(temporary, path)
         spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
