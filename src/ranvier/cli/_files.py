@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ranvier.events import Recording
     from ranvier.network import Network
 
-__all__ = ["check_output", "open_any", "open_network", "read_json"]
+__all__ = ["check_output", "open_any", "open_network", "read_json", "recipe_dt"]
 
 Kind = Literal["network", "program", "recording"]
 
@@ -116,3 +116,12 @@ def read_json(path: Path) -> object:
         raise fail(
             "bad-json", f"{path}, line {error.lineno}", f"is not JSON: {error.msg}"
         ) from None
+
+
+def recipe_dt(network: Network) -> float | None:
+    """The tick in seconds that a trained network's recipe states; None where it has none."""
+    if "task" not in network.metadata:
+        return None
+    from ranvier.learn import Task
+
+    return Task.of(network).dt

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ranvier.cli._command import Command, DtOption, JsonOption, OptionalChip, QuietOption, seconds
-from ranvier.cli._files import open_any
+from ranvier.cli._files import open_any, recipe_dt
 from ranvier.cli._output import Output
 
 __all__ = ["COMMAND", "check"]
@@ -81,7 +81,7 @@ def _compile_issues(network: Any, chip: str, dt: float | None) -> tuple[Any, ...
 
     machine = chips.get(chip)
     try:
-        return compile(network, machine, dt=dt).all_issues
+        return compile(network, machine, dt=dt or recipe_dt(network)).all_issues
     except RanvierError as error:
         if any(issue.severity == "refused" for issue in error.issues):
             return error.issues

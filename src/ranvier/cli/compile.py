@@ -17,7 +17,7 @@ from ranvier.cli._command import (
     SetOption,
     seconds,
 )
-from ranvier.cli._files import check_output, open_network
+from ranvier.cli._files import check_output, open_network, recipe_dt
 from ranvier.cli._fit import describe_program, fit_table
 from ranvier.cli._output import Output
 
@@ -70,7 +70,7 @@ def compile(
     program = compiler.compile(
         net,
         chip,
-        dt=tick,
+        dt=tick or recipe_dt(net),
         passes=passes,
         seed=seed,
         activity=rates,

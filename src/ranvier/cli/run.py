@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from ranvier.cli._command import Command, DtOption, JsonOption, OptionalChip, QuietOption, seconds
-from ranvier.cli._files import check_output, open_any
+from ranvier.cli._files import check_output, open_any, recipe_dt
 from ranvier.cli._output import Output, table
+from ranvier.cli._sample import ask
 
 __all__ = ["COMMAND", "run"]
 
@@ -27,6 +28,15 @@ def run(
             help="Events: .parquet, .csv (tick,id) or .npy \\[ticks, sources].",
         ),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SET",
+            help="A sample of a data set, e.g. digits or mnist:DIR, encoded"
+            " as the network was trained.",
+        ),
+    ] = None,
+    sample: Annotated[int, typer.Option(min=0, help="Which sample of the test part.")] = 0,
     ticks: Annotated[
         int | None, typer.Option(min=0, help="How many ticks; the length of the input by default.")
     ] = None,
@@ -37,6 +47,9 @@ def run(
         list[str] | None,
         typer.Option(metavar="POPULATION", help="Whose events to keep; outputs by default."),
     ] = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="What the run costs in energy and time.")
+    ] = False,
     engine: Annotated[
         str, typer.Option(help="numba, or reference: plain Python, slow, to compare with.")
     ] = "numba",
@@ -49,21 +62,26 @@ def run(
     A network is compiled first, for the ideal machine unless --chip names another.
     """
     from ranvier import sim
-    from ranvier.errors import fail
+    from ranvier.cli._stimulus import read_stimulus
 
     out = Output(json=json, quiet=quiet)
     tick = seconds("--dt", dt)
     check_output(output)
-    program = _program(out, file, chip, tick, seed)
-    if not given and ticks is None:
-        raise fail("ticks", "ranvier run", "needs to know what to run on",
-                   hint=("--ticks 100 for silence", "--input events.csv"))  # fmt: skip
-    from ranvier.cli._stimulus import read_stimulus
-
-    stimulus = read_stimulus(program, given or [], ticks=ticks)
+    _check_inputs(given, data, ticks)
+    kind, thing = open_any(file)
+    asked = None if data is None else ask(kind, thing, file, data, sample)
+    program = _program(out, file, (kind, thing), chip, tick or (asked and asked.dt), seed)
+    stimulus = asked.events if asked else read_stimulus(program, given or [], ticks=ticks)
+    windows = {"window": asked.ticks, "reset": True} if asked else {}
     with out.progress() as progress:
         recording = sim.run(
-            program, stimulus, ticks=ticks, record=record or None, progress=progress, engine=engine
+            program,
+            stimulus,
+            ticks=ticks,
+            record=record or None,
+            progress=progress,
+            engine=engine,
+            **windows,
         )
     rows = _rows(recording)
     document: dict[str, Any] = {
@@ -73,7 +91,42 @@ def run(
         "ticks": recording.ticks,
         "populations": rows,
     }
-    shown: list[Any] = [
+    shown = _shown(program, recording, rows)
+    if asked:
+        answer = asked.answer(recording)
+        document |= {"label": asked.label, "answer": answer}
+        said = "no answer" if answer < 0 else f"answered {answer}"
+        shown += ["", f"sample {sample} of {data}, a {asked.label}: {said}"]
+    if cost:
+        reports = _costs(program, recording)
+        document["cost"] = [report.to_dict() for report in reports]
+        shown += [text for report in reports for text in ("", report.to_text().rstrip("\n"))]
+    if output is not None:
+        document["output"] = str(recording.save(output))
+        shown += ["", f"wrote {output}"]
+    out.result(document, *shown)
+    return 0
+
+
+def _check_inputs(given: list[str] | None, data: str | None, ticks: int | None) -> None:
+    from ranvier.errors import fail
+
+    if not given and data is None and ticks is None:
+        hints = ("--input events.csv", "--data digits", "--ticks 100 for silence")
+        raise fail("ticks", "ranvier run", "needs to know what to run on", hint=hints)
+    if data is not None and (given or ticks is not None):
+        raise fail("conflict", "--data", "brings its own input and length",
+                   got="--input" if given else "--ticks", hint="leave one of them out")  # fmt: skip
+
+
+def _costs(program: Any, recording: Any) -> list[Any]:
+    from ranvier import cost
+
+    return [cost.energy(program, recording), cost.latency(program, recording)]
+
+
+def _shown(program: Any, recording: Any, rows: list[dict[str, Any]]) -> list[Any]:
+    return [
         f"{program.name} on {program.chip}: {recording.ticks} ticks of {recording.dt:g} s",
         "",
         table(
@@ -85,11 +138,6 @@ def run(
             ],
         ),
     ]
-    if output is not None:
-        document["output"] = str(recording.save(output))
-        shown += ["", f"wrote {output}"]
-    out.result(document, *shown)
-    return 0
 
 
 def _rows(recording: Any) -> list[dict[str, Any]]:
@@ -110,12 +158,13 @@ def _rows(recording: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def _program(out: Output, file: Path, chip: str | None, dt: float | None, seed: int) -> Any:
+def _program(
+    out: Output, file: Path, opened: tuple[str, Any], chip: str | None, dt: float | None, seed: int
+) -> Any:
     from ranvier.compile import compile
     from ranvier.errors import fail
 
-    kind, found = open_any(file)
-    thing: Any = found
+    kind, thing = opened
     if kind == "recording":
         raise fail("wrong-bundle", str(file), "is a recording; nothing of it can be run",
                    limit="a program or a network", hint=f"ranvier check {file}")  # fmt: skip
@@ -131,13 +180,14 @@ def _program(out: Output, file: Path, chip: str | None, dt: float | None, seed: 
         return thing
     if chip is None:
         out.remark("compiling for the ideal machine (--chip names another)")
-    return compile(thing, chip or "ideal", dt=dt, seed=seed)
+    return compile(thing, chip or "ideal", dt=dt or recipe_dt(thing), seed=seed)
 
 
 COMMAND = Command(
     function=run,
     examples=(
         "ranvier run net.rvp --input events.parquet -o recording",
+        "ranvier run digits.rvn --chip loihi1 --data digits --sample 3 --cost",
         "ranvier run net.rvn --chip loihi1 --dt 1ms --input left=a.csv --input right=b.npy",
         "ranvier run net.rvp --ticks 1000 --record hidden --json",
     ),
