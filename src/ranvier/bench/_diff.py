@@ -1,0 +1,509 @@
+"""The first spike that two machines do not share, and why: ``diff``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier import chips
+from ranvier.bench._causes import Cause, Reference, changes_of, judge, on_grid
+from ranvier.bench._metrics import Share, share, spiking
+from ranvier.bench._realised import Realised, threshold_state
+from ranvier.bench._replay import chip_wires, reference_wires, summed
+from ranvier.chips import Chip
+from ranvier.compile import Program, compile
+from ranvier.compile.legalise import fold_relays
+from ranvier.errors import RanvierError, fail
+from ranvier.events import Events, Recording
+from ranvier.network import Network
+from ranvier.progress import NoProgress, Progress
+from ranvier.sim import run
+
+__all__ = ["Divergence", "First", "diff", "explain", "first_difference"]
+
+Stimulus = Events | Mapping[str, Events]
+
+
+@dataclass(frozen=True, kw_only=True)
+class First:
+    """The first spike that only one of two recordings has."""
+
+    tick: int
+    population: str
+    index: int
+    in_a: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Divergence:
+    """How two runs of a network differ.
+
+    ``shares[population]`` compares all spikes; ``first`` is the first spike that only one machine
+    has, None where all are shared. ``values[machine]`` are the watched state (before its reset
+    where it fired, and after), and the threshold, SI. ``causes`` are ranked, the best explanation
+    first. ``left_out`` are populations that do not exist or do not spike on both machines.
+    """
+
+    network: str
+    a: str
+    b: str
+    dt: float
+    ticks: int
+    shares: Mapping[str, Share]
+    first: First | None = None
+    window: int | None = None
+    state: str = ""
+    values: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Any])
+    causes: tuple[Cause, ...] = ()
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def identical(self) -> bool:
+        """True when both machines sent exactly the same spikes."""
+        return self.first is None
+
+    @property
+    def total(self) -> Share:
+        """All populations together."""
+        return sum(self.shares.values(), Share())
+
+    @property
+    def neuron(self) -> str:
+        """``population[index]`` of the first difference, or ``""``."""
+        return "" if self.first is None else f"{self.first.population}[{self.first.index}]"
+
+    @property
+    def cause(self) -> str:
+        """Class of the best explanation, or ``""``."""
+        return self.causes[0].cls if self.causes else ""
+
+    def sentence(self) -> str:
+        """The first difference in plain words."""
+        if self.first is None:
+            return f"{self.a} and {self.b} send exactly the same spikes."
+        who, other = (self.a, self.b) if self.first.in_a else (self.b, self.a)
+        tick, place = self.first.tick, ""
+        if self.window:
+            sample, tick = divmod(tick, self.window)
+            place = f" of sample {sample}"
+        when = f"{self.first.tick % (self.window or self.ticks + 1) * self.dt * 1e3:g} ms"
+        text = f"The first difference is at tick {tick}{place} ({when}): {self.neuron} fires on "
+        text += f"{who} and not on {other}."
+        for machine, values in self.values.items():
+            if np.isfinite(values.get("before_reset", np.nan)) and "threshold" in values:
+                above = values["before_reset"] - values["threshold"]
+                side = "above" if above > 0 else "below"
+                text += f" On {machine}, {self.state} reaches {values['before_reset']:.6g}, "
+                text += f"{abs(above):.3g} {side} the threshold of {values['threshold']:.6g}."
+        if self.causes:
+            best = self.causes[0]
+            text += f" Cause: {best.cls} on {best.machine}: {best.detail}."
+        return text
+
+    def text(self) -> str:
+        """For people: the first difference, the causes tried, the shares."""
+        lines = [f"{self.network}: {self.a} against {self.b}", self.sentence()]
+        if self.causes:
+            lines.append("Changes, one at a time:")
+        for cause in self.causes:
+            verdict = "alone changes nothing here"
+            if cause.alone:
+                verdict = f"makes a difference at tick {cause.tick}"
+            if cause.reproduces:
+                verdict = "does what the chip did"
+            if cause.cls in ("combination", "model approximation", "order of arithmetic"):
+                verdict = "no single change is enough"
+            moved = "" if cause.margin is None else f" [moves {self.state} by {cause.margin:+.3g}]"
+            lines.append(f"  {cause.cls} ({cause.machine}): {verdict}. {cause.detail}{moved}")
+        lines.append("Spikes on both / on either (mean shift of matched spikes):")
+        for name, found in {**self.shares, "all": self.total}.items():
+            lines.append(
+                f"  {name}: {100 * found.identical:.3f} % ({found.both} / {found.either}; "
+                f"{found.drift:.2f} ticks)"
+            )
+        if self.left_out:
+            lines.append(f"  not compared: {', '.join(self.left_out)}")
+        return "\n".join([*lines, *self.notes]) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        first = self.first
+        return {
+            "network": self.network,
+            "a": self.a,
+            "b": self.b,
+            "dt": self.dt,
+            "ticks": self.ticks,
+            "identical": self.identical,
+            "sentence": self.sentence(),
+            "first": None
+            if first is None
+            else {
+                "tick": first.tick,
+                "population": first.population,
+                "index": first.index,
+                "fires_on": self.a if first.in_a else self.b,
+                "state": self.state,
+                "values": {
+                    m: {k: v if np.isfinite(v) else None for k, v in found.items()}
+                    for m, found in self.values.items()
+                },
+            },
+            "causes": [c.to_dict() for c in self.causes],
+            "shares": {k: v.to_dict() for k, v in {**self.shares, "all": self.total}.items()},
+            "left_out": list(self.left_out),
+            "notes": list(self.notes),
+        }
+
+
+def first_difference(
+    a: Mapping[str, Events], b: Mapping[str, Events], names: Sequence[str]
+) -> First | None:
+    """Earliest tick; of the same tick the first of ``names``, then the lowest neuron."""
+    best: First | None = None
+    for name in names:
+        size = max(1, a[name].size)
+        pairs = [np.unique(e.tick * size + e.id) for e in (a[name], b[name])]
+        only = np.setxor1d(*pairs, assume_unique=True)
+        if only.size:
+            tick, index = divmod(int(only[0]), size)
+            if best is None or tick < best.tick:
+                at = np.searchsorted(pairs[0], only[0])
+                here = bool(at < pairs[0].size and pairs[0][at] == only[0])
+                best = First(tick=tick, population=name, index=index, in_a=here)
+    return best
+
+
+def diff(
+    network: Network,
+    chip_a: str | Chip,
+    chip_b: str | Chip,
+    stimulus: Stimulus,
+    *,
+    dt: float | None = None,
+    reference_dt: float | None = None,
+    ticks: int | None = None,
+    window: int | None = None,
+    reset: bool = False,
+    seed: int = 0,
+    causes: bool = True,
+    progress: Progress | None = None,
+) -> Divergence:
+    """Run a network on two machines and explain the first spike that differs.
+
+    ``reference_dt`` runs ``chip_a`` on a finer grid (a whole fraction of dt), which is how delays
+    rounded to ticks and the size of the tick itself become visible; its spikes are compared at the
+    nearest tick of ``chip_b``. ``window`` and ``reset`` as for ``sim.run``. Raises RanvierError.
+    """
+    meter = progress or NoProgress()
+    program_b = compile(network, chip_b, dt=dt, seed=seed)
+    ratio = _ratio(network, program_b.dt, reference_dt)
+    fine = network if ratio == 1 else _explicit(network, program_b.dt)
+    program_a = compile(fine, chip_a, dt=program_b.dt / ratio, seed=seed)
+    length = ticks
+    if length is None:
+        trains = [stimulus] if isinstance(stimulus, Events) else list(stimulus.values())
+        length = max((e.ticks for e in trains), default=0)
+    recordings: list[Recording] = []
+    for program, n in ((program_a, ratio), (program_b, 1)):
+        given = _stretched(stimulus, n, program.dt)
+        recording = run(
+            program,
+            given,
+            ticks=length * n,
+            window=None if window is None else window * n,
+            reset=reset,
+            record=recordable(program),
+            progress=meter,
+        )
+        recordings.append(with_inputs(network, recording, given))
+    return explain(
+        network,
+        program_a,
+        program_b,
+        *recordings,
+        window=window if reset else None,
+        causes=causes,
+    )
+
+
+def explain(
+    network: Network,
+    program_a: Program,
+    program_b: Program,
+    recording_a: Recording,
+    recording_b: Recording,
+    *,
+    window: int | None = None,
+    causes: bool = True,
+) -> Divergence:
+    """The same for two runs that are there already, with all populations recorded.
+
+    ``window`` is given where the machines were reset every so many ticks.
+    """
+    ratio = round(recording_b.dt / recording_a.dt)
+    a = {k: _coarse(e, ratio, recording_b) for k, e in recording_a.events.items()}
+    b = dict(recording_b.events)
+    names = spiking(_in_order(network), a.keys() & b.keys())
+    label_a, label_b = _names(program_a, program_b)
+    first = first_difference(a, b, names)
+    kept = [p.name for p in network.populations if not p.is_input]
+    result = {
+        "network": network.name,
+        "a": label_a,
+        "b": label_b,
+        "dt": recording_b.dt,
+        "ticks": recording_b.ticks,
+        "shares": {n: share(a[n], b[n], window=window) for n in kept if n in names},
+        "first": first,
+        "window": window,
+        "left_out": tuple(n for n in kept if n not in names),
+    }
+    if first is None or not causes:
+        return Divergence(**result)
+    population = network.population(first.population)
+    state = threshold_state(population)
+    if state is None:
+        note = f"{first.population}: the threshold of {population.model and population.model.name}"
+        return Divergence(**result, notes=(f"{note} is not a plain state; no cause is given",))
+    values: dict[str, dict[str, float]] = {}
+    found: list[Cause] = []
+    notes: list[str] = []
+    runs = ((label_a, program_a, recording_a, ratio), (label_b, program_b, recording_b, 1))
+    for label, program, recording, fine in runs:
+        scene = _Scene(network, program, recording, first, fine, window)
+        values[label], problem = scene.values(state)
+        notes += [f"{label}: {problem}"] if problem else []
+    scene = _Scene(network, program_a, recording_a, first, ratio, window)
+    for label, program, recording, _ in runs:
+        if program.chip == "ideal" and ratio == 1:
+            continue
+        if program is program_a and ratio > 1:
+            continue
+        found += scene.causes(Realised(program, _folded(network, program)), recording, label, b)
+    best = [c for c in found if c.reproduces]
+    rest = [c for c in found if not c.reproduces]
+    return Divergence(
+        **result, state=state, values=values, causes=(*best, *rest), notes=tuple(notes)
+    )
+
+
+class _Scene:
+    """The window, population and neuron of a first difference, seen from one run."""
+
+    def __init__(
+        self,
+        network: Network,
+        program: Program,
+        recording: Recording,
+        first: First,
+        ratio: int,
+        window: int | None,
+    ) -> None:
+        self.program, self.first, self.ratio = program, first, ratio
+        self.network = _folded(network, program)
+        self.start = 0 if window is None else first.tick // window * window
+        self.tick = first.tick - self.start
+        self.ticks = (self.tick + 1) * ratio
+        self.events = self.cut(recording, ratio)
+        self.truth = self.train(recording, ratio)
+
+    def cut(self, recording: Recording, ratio: int) -> dict[str, Events]:
+        """Events of the window up to and with the tick of the difference."""
+        begin = self.start * ratio
+        end = begin + (self.tick + 1) * ratio
+        return {name: e.window(begin, end) for name, e in recording.events.items()}
+
+    def train(self, recording: Recording, ratio: int) -> NDArray[np.bool_]:
+        """What the neuron did, on the coarse grid."""
+        events = self.cut(recording, ratio)[self.first.population]
+        fired = np.zeros((self.tick + 1) * ratio, bool)
+        fired[events.tick[events.id == self.first.index]] = True
+        return on_grid(fired, ratio)
+
+    def values(self, state: str) -> tuple[dict[str, float], str]:
+        """The watched state and its threshold on this machine, and a doubt where there is one."""
+        realised = Realised(self.program, self.network)
+        name, index = self.first.population, self.first.index
+        cell = realised.cell(name, index)
+        if cell is None or state not in cell.rest:
+            return {}, f"{state} of {name} has no counterpart to show"
+        x = summed(
+            chip_wires(realised, name, index),
+            self.events,
+            len(cell.kernel.ports),
+            self.ticks,
+            integer=cell.number is int,
+        )
+        played = cell.run(state, x)
+        found = {"after": float(played.value[-1]), "before_reset": float(played.before[-1])}
+        threshold = cell.threshold(state)
+        if threshold is not None:
+            found["threshold"] = threshold
+        for counter, counted in played.counted.items():
+            if any(word in counter for word in ("saturat", "overflow", "clip", "wrap")):
+                found[counter] = float(counted.sum())
+        if not np.array_equal(on_grid(played.fired, self.ratio), self.truth):
+            return found, "the neuron played alone does not repeat the run; values may be off"
+        return found, ""
+
+    def causes(
+        self, realised: Realised, recording: Recording, label: str, coarse: Mapping[str, Events]
+    ) -> list[Cause]:
+        """What ``realised`` changed, judged on this run's input."""
+        name, index = self.first.population, self.first.index
+        cell = realised.cell(name, index)
+        if cell is None:
+            return []
+        one = self.ratio
+        dt = self.program.dt
+        network = realised.network
+        reference = Reference(
+            population=network.population(name),
+            index=index,
+            dt=dt,
+            ticks=self.ticks,
+            wires=reference_wires(network, name, index, dt, one_tick=one),
+            events=self.events,
+            ratio=self.ratio,
+        )
+        truth = self.train(recording, 1)
+        base = reference.outcome()[0][: self.tick + 1]
+        if np.array_equal(base, truth):
+            return []
+        changes = changes_of(reference, realised, cell)
+        if self.ratio > 1:
+            end = self.start + self.tick + 1
+            events = {k: e.window(self.start, end) for k, e in coarse.items()}
+            changes.append(
+                (
+                    "time step",
+                    f"the equations advance by {dt * self.ratio:g} s instead of {dt:g} s",
+                    lambda r: Reference(
+                        population=r.population,
+                        index=index,
+                        dt=dt * self.ratio,
+                        ticks=self.tick + 1,
+                        wires=reference_wires(network, name, index, dt * self.ratio),
+                        events=events,
+                    ),
+                )
+            )
+        labels = [
+            i.message
+            for i in realised.program.all_issues
+            if i.severity == "approximate" and i.where == name and "round" not in i.code
+        ]
+        return judge(reference, changes, truth, label, tick=self.tick, approximations=labels)
+
+
+# -- helpers ----------------------------------------------------------------------------------
+def _ratio(network: Network, dt: float, reference_dt: float | None) -> int:
+    if reference_dt is None:
+        return 1
+    ratio = round(dt / reference_dt) if reference_dt > 0 else 0
+    if ratio < 1 or not np.isclose(ratio * reference_dt, dt, rtol=1e-9):
+        raise fail(
+            "reference-dt",
+            "diff",
+            "must be a whole fraction of dt",
+            got=f"{reference_dt:g} s",
+            limit=f"{dt:g} s divided by 1, 2, 3 ...",
+        )
+    if ratio > 1 and any(p.dt is not None for p in network.populations):
+        raise fail(
+            "reference-dt",
+            network.name,
+            "is discrete by nature and has one dt only",
+            hint="leave reference_dt out",
+        )
+    return int(ratio)
+
+
+def _explicit(network: Network, dt: float) -> Network:
+    """Delays of "one tick" written as seconds, so that a finer grid does not shorten them."""
+    projections = tuple(replace(p, delay=dt) if p.delay is None else p for p in network.projections)
+    return network.replace(projections=projections)
+
+
+def _stretched(stimulus: Stimulus, ratio: int, dt: float) -> Stimulus:
+    if ratio == 1:
+        return stimulus
+
+    def one(e: Events) -> Events:
+        return Events(e.tick * ratio, e.id, e.size, e.ticks * ratio, dt, e.payload)
+
+    if isinstance(stimulus, Events):
+        return one(stimulus)
+    return {name: one(e) for name, e in stimulus.items()}
+
+
+def _coarse(events: Events, ratio: int, like: Recording) -> Events:
+    if ratio == 1:
+        return events
+    tick = (events.tick + ratio // 2) // ratio
+    keep = tick < like.ticks
+    payload = None if events.payload is None else events.payload[keep]
+    return Events(tick[keep], events.id[keep], events.size, like.ticks, like.dt, payload)
+
+
+def recordable(program: Program) -> list[str]:
+    """Every population with neurons."""
+    programs = list(program.parts.values()) or [program]
+    return list(dict.fromkeys(b.population for p in programs for b in p.blocks))
+
+
+def with_inputs(network: Network, recording: Recording, stimulus: Stimulus) -> Recording:
+    """The recording with the events that were put in."""
+    if isinstance(stimulus, Events):
+        stimulus = {network.inputs[0].name: stimulus}
+    silent = {
+        p.name: Events.empty(size=p.size, ticks=recording.ticks, dt=recording.dt)
+        for p in network.inputs
+    }
+    return replace(recording, events={**silent, **stimulus, **recording.events})
+
+
+def _folded(network: Network, program: Program) -> Network:
+    """The network as the chip sees it: with relays multiplied out where it has none."""
+    programs = list(program.parts.values()) or [program]
+    there = {b.population for p in programs for b in p.blocks}
+    if all(p.name in there for p in network.populations if not p.is_input):
+        return network
+    try:
+        return fold_relays(network)[0]
+    except RanvierError:
+        return network
+
+
+def _names(a: Program, b: Program) -> tuple[str, str]:
+    if a.chip != b.chip:
+        return a.chip, b.chip
+    return f"{a.chip} (A)", f"{b.chip} (B)"
+
+
+def _in_order(network: Network) -> list[Any]:
+    """Populations so that a projection without delay goes from an earlier to a later one."""
+    waiting = {p.name: set[str]() for p in network.populations}
+    for p in network.projections:
+        if p.delay is not None and np.size(p.delay) and float(np.min(p.delay)) == 0:
+            waiting[p.target].add(p.source)
+    done: list[str] = []
+    while waiting:
+        name = next(n for n in waiting if not waiting[n] - set(done))
+        done.append(name)
+        del waiting[name]
+    return [network.population(name) for name in done]
+
+
+def chip_title(name: str) -> str:
+    """A machine's full name."""
+    try:
+        return chips.get(name).title
+    except RanvierError:
+        return name
