@@ -1,0 +1,67 @@
+"""Training: networks as torch modules generated from their own statement, and back.
+
+Importing this package does not import torch; :func:`train` and :class:`Module` do, and say how to
+install it where it is missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ranvier.errors import RanvierError, fail
+from ranvier.learn._options import EpochRecord, TrainOptions, TrainReport, TrainResult
+from ranvier.learn._task import Evaluation, Task, evaluate
+
+if TYPE_CHECKING:
+    from ranvier.data import Dataset
+    from ranvier.learn._module import Module, ModuleState
+    from ranvier.progress import Progress
+
+__all__ = [
+    "EpochRecord",
+    "Evaluation",
+    "Module",
+    "ModuleState",
+    "Task",
+    "TrainOptions",
+    "TrainReport",
+    "TrainResult",
+    "evaluate",
+    "train",
+]
+
+
+def train(
+    options: TrainOptions, *, data: Dataset | None = None, progress: Progress | None = None
+) -> TrainResult:
+    """Train a feed-forward LIF classifier on the training part of ``options.data``, or on ``data``.
+
+    Returns the network (recipe in its metadata), the history and a report; test data are not
+    touched. The same options, data, machine and number of torch threads give the same network.
+    Raises RanvierError when torch is missing, the data do not fit, or the loss is no number.
+    """
+    _need_torch()
+    from ranvier.learn._train import train as run
+
+    return run(options, data=data, progress=progress)
+
+
+def _need_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise _no_torch() from None
+
+
+def _no_torch() -> RanvierError:
+    return fail("no-torch", "learn", "training needs PyTorch, which is not installed",
+                hint='pip install "ranvier[train]"')  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Module", "ModuleState"):
+        _need_torch()
+        from ranvier.learn import _module
+
+        return getattr(_module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

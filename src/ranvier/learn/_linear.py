@@ -1,0 +1,138 @@
+"""Connectivity as differentiable linear maps, one per delay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ranvier.errors import fail
+from ranvier.network import Conv, Dense, Pool, Projection
+
+__all__ = ["Apply", "Synapses", "make_synapses"]
+
+Apply = Callable[[Tensor], Tensor]
+"""[rows, sources] -> [rows, targets]."""
+MAX_MATRIX = 1 << 26
+"""Cells of the matrix that stands for sparse connections (256 MB in single precision)."""
+
+
+@dataclass(frozen=True)
+class Synapses:
+    """A projection for torch. ``trainable``: its weights as in the network (None: none to train);
+    ``delays``: (ticks, mask of the weights or None for all); ``apply(weights)`` binds the weights.
+    """
+
+    trainable: Tensor | None
+    delays: tuple[tuple[int, Tensor | None], ...]
+    apply: Callable[[Tensor | None], Apply]
+
+    @property
+    def longest(self) -> int:
+        """Ticks."""
+        return max(d for d, _ in self.delays)
+
+    @property
+    def shortest(self) -> int:
+        """Ticks."""
+        return min(d for d, _ in self.delays)
+
+    def bind(self, weights: Tensor | None) -> tuple[tuple[int, Apply], ...]:
+        """(delay in ticks, linear map) with these weights."""
+        return tuple(
+            (ticks, self.apply(weights if mask is None or weights is None else weights * mask))
+            for ticks, mask in self.delays
+        )
+
+
+def make_synapses(projection: Projection, dt: float, like: Tensor) -> Synapses:
+    """``projection`` at ``dt`` seconds a tick, of the dtype and device of ``like``."""
+    connectivity = projection.connectivity
+    array = getattr(connectivity, "weights", None)
+    weights = None if array is None else torch.as_tensor(np.array(array)).to(like)
+    delays = _delays(projection, dt, like)
+    if isinstance(connectivity, Dense):
+        return Synapses(weights, delays, lambda w: _dense(w))
+    if isinstance(connectivity, Conv):
+        return Synapses(weights, delays, lambda w: _conv(connectivity, w))
+    if isinstance(connectivity, Pool):
+        return Synapses(None, delays, lambda w: _pool(connectivity))
+    n_pre, n_post = connectivity.sizes()
+    if n_pre * n_post > MAX_MATRIX:
+        raise fail(
+            "too-large-to-train",
+            projection.name,
+            "sparse connections are trained as a matrix, and this one is too large",
+            got=f"{n_pre} x {n_post}",
+            limit=f"{MAX_MATRIX} cells",
+            hint="split the populations",
+        )
+    listed = connectivity.synapses()
+    cell = torch.as_tensor(listed.post * n_pre + listed.pre, device=like.device)
+    origin = torch.as_tensor(np.asarray(listed.origin), device=like.device)
+    fixed = torch.as_tensor(np.array(listed.weight)).to(like)
+
+    def matrix(w: Tensor | None) -> Apply:
+        values = fixed if w is None else w.reshape(-1)[origin]
+        empty = like.new_zeros(n_post * n_pre)
+        return _dense(empty.index_add(0, cell, values).view(n_post, n_pre))
+
+    return Synapses(weights, delays, matrix)
+
+
+def _delays(p: Projection, dt: float, like: Tensor) -> tuple[tuple[int, Tensor | None], ...]:
+    """Whole ticks, rounded half up and at least 1 unless exactly 0, as compile does."""
+    if p.delay is None:
+        return ((1, None),)
+    exact = np.asarray(p.delay, np.float64) / dt
+    ticks = np.floor(exact + 0.5 + 1e-9).astype(np.int64)
+    ticks = np.where(exact == 0, 0, np.maximum(ticks, 1))
+    values = np.unique(ticks)
+    if values.size < 2:
+        return ((int(values[0]) if values.size else 1, None),)
+    return tuple((int(v), torch.as_tensor(ticks == v).to(like)) for v in values)
+
+
+def _dense(weights: Tensor | None) -> Apply:
+    assert weights is not None
+    return lambda x: x @ weights.T
+
+
+def _padded(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
+    if not any(a or b for a, b in padding):
+        return x
+    return functional.pad(
+        x, [v for pair in reversed(padding) for v in pair]
+    )  # torch: last axis first
+
+
+def _conv(c: Conv, weights: Tensor | None) -> Apply:
+    assert weights is not None
+    convolve: Any = functional.conv1d if len(c.input_shape) == 2 else functional.conv2d
+    padding: Any = c.padding
+
+    def apply(x: Tensor) -> Tensor:
+        image = _padded(x.reshape(-1, *c.input_shape), padding)
+        sums = convolve(image, weights, None, c.stride, 0, c.dilation, c.groups)
+        return sums.flatten(1)
+
+    return apply
+
+
+def _pool(c: Pool) -> Apply:
+    pool: Any = functional.avg_pool1d if len(c.input_shape) == 2 else functional.avg_pool2d
+    kernel: Any = c.kernel
+    padding: Any = c.padding
+    scale = c.weight * (prod(kernel) if c.mode == "sum" else 1)
+
+    def apply(x: Tensor) -> Tensor:
+        image = _padded(x.reshape(-1, *c.input_shape), padding)
+        return scale * pool(image, kernel, c.stride).flatten(1)
+
+    return apply

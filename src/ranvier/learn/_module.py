@@ -1,0 +1,303 @@
+"""A network as a torch module: the same statement of every neuron, differentiable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ranvier.errors import fail, unknown
+from ranvier.learn._linear import Apply, Synapses, make_synapses
+from ranvier.learn._order import Stage, order
+from ranvier.network import Network, Population
+from ranvier.neurons import (
+    Discrete,
+    Surrogate,
+    TorchStep,
+    discretise,
+    fast_sigmoid,
+    torch_state,
+    torch_step,
+    torch_values,
+)
+
+__all__ = ["Module", "ModuleState"]
+
+Arriving: TypeAlias = "dict[str, Tensor]"
+Bound: TypeAlias = "Mapping[str, tuple[tuple[int, Apply], ...]]"
+
+
+@dataclass(frozen=True)
+class ModuleState:
+    """All that one call leaves for the next: nothing else is remembered.
+
+    ``neurons[population][state]`` [B, n]; ``sent[population]`` [D, B, n] are the last D outputs of
+    a population, D its longest delay in ticks, oldest first.
+    """
+
+    neurons: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict[str, "Arriving"])
+    sent: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+    def detach(self) -> ModuleState:
+        """The same values, cut off from the graph (truncated back-propagation)."""
+        neurons = {p: {s: v.detach() for s, v in d.items()} for p, d in self.neurons.items()}
+        return ModuleState(neurons, {p: v.detach() for p, v in self.sent.items()})
+
+
+class _Cell:
+    """One population of neurons: its discretised model and what torch needs to step it."""
+
+    def __init__(self, population: Population, ports: Iterable[str], dt: float) -> None:
+        model = population.model
+        assert model is not None
+        used = set(ports)
+        self.discrete: Discrete = discretise(
+            model, population.parameters, dt, population.method,
+            ports=[p.name for p in model.ports if p.name in used or not used],
+        )  # fmt: skip
+        self.ports = self.discrete.kernel.ports
+        self.start = {**self.discrete.initial, **population.initial}
+        self.size = population.size
+
+    def build(self, like: Tensor, detach_reset: bool) -> None:
+        self.step: TorchStep = torch_step(self.discrete, detach_reset=detach_reset)
+        self.values = torch_values(self.discrete, dtype=like.dtype, device=like.device)
+
+    def initial(self, batch: int, like: Tensor) -> dict[str, Tensor]:
+        state = torch_state(self.discrete, (batch, self.size), dtype=like.dtype, device=like.device)
+        for name in state:
+            value = torch.as_tensor(np.asarray(self.start[name]), dtype=like.dtype)
+            state[name] = value.to(like.device).expand(batch, self.size).clone()
+        return state
+
+
+class Module(torch.nn.Module):
+    """``network`` with a tick of ``dt`` seconds, as the ideal machine runs it.
+
+    ``weights[projection]`` are the parameters, in volts, amperes or what the port takes, shaped as
+    in the network. Every kind of connectivity works; delays are rounded to ticks as compile does.
+    ``surrogate`` gives spikes their gradient; ``detach_reset`` keeps it from flowing through the
+    reset. Raises RanvierError for a network without inputs, or one made for another dt.
+
+    Time comes first: ``forward(x)`` takes [T, B, n] (a mapping of these by population where there
+    are several inputs) and returns outputs by population, [T, B, n] each, and the state after tick
+    T-1, which goes into the next call. Nothing is kept in between.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        dt: float,
+        *,
+        surrogate: Surrogate | None = None,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+        detach_reset: bool = False,
+    ) -> None:
+        super().__init__()
+        self.network, self.dt = network, float(dt)
+        self.surrogate = surrogate or fast_sigmoid()
+        if not network.inputs:
+            raise fail("no-inputs", network.name, "has no input population to feed")
+        for p in network.populations:
+            if p.dt is not None and not np.isclose(p.dt, dt, rtol=1e-9, atol=0):
+                raise fail("other-dt", p.name, "is made for another tick", got=f"{dt:g} s",
+                           limit=f"{p.dt:g} s")  # fmt: skip
+        like = torch.zeros((), dtype=dtype, device=device)
+        self._synapses: dict[str, Synapses] = {}
+        self.weights = torch.nn.ParameterDict()
+        for k, p in enumerate(network.projections):
+            made = make_synapses(p, float(dt), like)
+            self._synapses[p.name] = made
+            if made.trainable is not None:
+                self.weights[str(k)] = torch.nn.Parameter(made.trainable.clone())
+        self._keys = {p.name: str(k) for k, p in enumerate(network.projections)}
+        incoming = {p.name: [q for q in network.projections if q.target == p.name]
+                    for p in network.populations}  # fmt: skip
+        self._incoming = incoming
+        self._cells = {
+            p.name: _Cell(p, [q.port for q in incoming[p.name]], dt)
+            for p in network.populations
+            if p.model is not None
+        }
+        for cell in self._cells.values():
+            cell.build(like, detach_reset)
+        self._depth = {
+            p.name: max((self._synapses[q.name].longest for q in network.projections
+                         if q.source == p.name), default=0)
+            for p in network.populations
+        }  # fmt: skip
+        self._stages: tuple[Stage, ...] = order(
+            [p.name for p in network.populations],
+            [(q.source, q.target, self._synapses[q.name].shortest) for q in network.projections],
+        )
+        self._like = like
+
+    # -- weights ------------------------------------------------------------------------------
+    def weight(self, projection: str) -> torch.nn.Parameter:
+        """The trained weights of a projection; RanvierError when it has none or is unknown."""
+        key = self._keys.get(projection, "")
+        if key not in self.weights:
+            legal = [name for name, k in self._keys.items() if k in self.weights]
+            raise unknown("trainable projection", projection, legal)
+        return self.weights[key]
+
+    def to_network(self) -> Network:
+        """The network with the weights as they are now, in float64."""
+        changed = []
+        for p in self.network.projections:
+            key = self._keys[p.name]
+            if key not in self.weights:
+                changed.append(p)
+                continue
+            values = self.weights[key].detach().cpu().double().numpy()
+            changed.append(replace(p, connectivity=p.connectivity.with_weights(values)))
+        return self.network.replace(projections=tuple(changed))
+
+    # -- running ------------------------------------------------------------------------------
+    def forward(
+        self,
+        x: Tensor | Mapping[str, Tensor],
+        state: ModuleState | None = None,
+        *,
+        record: Iterable[str] | None = None,
+    ) -> tuple[dict[str, Tensor], ModuleState]:
+        """Run T ticks; return ``{population: [T, B, n]}`` of the outputs (or of ``record``) and
+        the state. What a spiking population sends is 0 or 1; others send their value."""
+        sent = self._inputs(x)
+        ticks, batch = next(iter(sent.values())).shape[:2]
+        names = tuple(self.network.outputs if record is None else record)
+        for name in names:
+            self.network.population(name)
+        before = self._past(state, batch)
+        # What was sent so far: the history of D ticks, then the ticks of this call.
+        long = {p: torch.cat([before[p], v]) if self._depth[p] else v for p, v in sent.items()}
+        neurons: dict[str, dict[str, Tensor]] = {}
+        weights = {name: self._weights_of(name) for name in self._keys}
+        for stage in self._stages:
+            cells = [n for n in stage.members if n in self._cells]
+            for name in cells:
+                given = None if state is None else state.neurons.get(name)
+                neurons[name] = dict(given or self._cells[name].initial(batch, self._like))
+            if stage.looped:
+                outs = self._loop(cells, long, before, neurons, weights, ticks, batch)
+            else:
+                outs = {n: self._layer(n, long, neurons, weights, ticks, batch) for n in cells}
+            for name, out in outs.items():
+                sent[name] = out
+                long[name] = torch.cat([before[name], out]) if self._depth[name] else out
+        after = {p: v[v.shape[0] - self._depth[p] :] for p, v in long.items() if self._depth[p]}
+        return {name: sent[name] for name in names}, ModuleState(neurons, after)
+
+    def _inputs(self, x: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+        inputs = {p.name: p for p in self.network.inputs}
+        if isinstance(x, Tensor):
+            if len(inputs) != 1:
+                raise fail("stimulus-name", "forward", f"the network has {len(inputs)} inputs",
+                           limit=", ".join(inputs), hint="give a mapping by name")  # fmt: skip
+            x = {next(iter(inputs)): x}
+        for name in x:
+            if name not in inputs:
+                raise unknown("input", name, inputs, where="forward")
+        shapes = {tuple(v.shape[:2]) for v in x.values()}
+        for name, population in inputs.items():
+            if name not in x or x[name].ndim != 3 or x[name].shape[2] != population.size:
+                raise fail("stimulus-size", f"input {name}", "does not fit", limit="[T, B, n] with "
+                           f"n = {population.size}",
+                           got=tuple(x[name].shape) if name in x else "nothing")  # fmt: skip
+        if len(shapes) != 1:
+            raise fail("stimulus-size", "forward", "inputs differ in time or batch", got=shapes)
+        return {name: v.to(self._like.dtype) for name, v in x.items()}
+
+    def _past(self, state: ModuleState | None, batch: int) -> dict[str, Tensor]:
+        past: dict[str, Tensor] = {}
+        for p in self.network.populations:
+            given = None if state is None else state.sent.get(p.name)
+            past[p.name] = (
+                self._like.new_zeros(self._depth[p.name], batch, p.size) if given is None else given
+            )
+            if past[p.name].shape != (self._depth[p.name], batch, p.size):
+                raise fail("state-shape", p.name, "the state is of another batch or network",
+                           got=tuple(past[p.name].shape),
+                           limit=(self._depth[p.name], batch, p.size))  # fmt: skip
+        return past
+
+    def _weights_of(self, name: str) -> tuple[tuple[int, Apply], ...]:
+        return self._synapses[name].bind(self.weights.get(self._keys[name], None))
+
+    def _arriving(
+        self, name: str, sources: Mapping[str, Tensor], weights: Bound, ticks: int
+    ) -> Arriving:
+        """Sums per port over whole sequences, [ticks, B, n], of the ``sources`` there are."""
+        found: Arriving = {}
+        for q in self._incoming[name]:
+            if q.source not in sources:
+                continue
+            source, depth = sources[q.source], self._depth[q.source]
+            for delay, apply in weights[q.name]:
+                part = source[depth - delay : depth - delay + ticks]
+                total = apply(part.flatten(0, 1)).unflatten(0, part.shape[:2])
+                found[q.port] = found[q.port] + total if q.port in found else total
+        return found
+
+    def _layer(
+        self,
+        name: str,
+        long: Mapping[str, Tensor],
+        neurons: dict[str, dict[str, Tensor]],
+        weights: Bound,
+        ticks: int,
+        batch: int,
+    ) -> Tensor:
+        """A population that hears nothing from itself: all its input first, then the neurons."""
+        cell, state = self._cells[name], neurons[name]
+        sums = self._arriving(name, long, weights, ticks)
+        zero = self._like.new_zeros(batch, cell.size)
+        if not state and sums:  # no state: all ticks at once
+            ports = {p: sums.get(p, zero) for p in cell.ports}
+            return cell.step({}, ports, cell.values, self.surrogate)[1]
+        # unbind, not sums[port][t]: the gradient of an index is a full-size array per tick.
+        rows = {p: sums[p].unbind(0) if p in sums else (zero,) * ticks for p in cell.ports}
+        outs: list[Tensor] = []
+        for t in range(ticks):
+            ports = {p: row[t] for p, row in rows.items()}
+            state, out = cell.step(state, ports, cell.values, self.surrogate)
+            outs.append(out.expand(batch, cell.size))
+        neurons[name] = state
+        return torch.stack(outs) if outs else zero.new_zeros(0, batch, cell.size)
+
+    def _loop(
+        self,
+        cells: list[str],
+        long: Mapping[str, Tensor],
+        before: Mapping[str, Tensor],
+        neurons: dict[str, dict[str, Tensor]],
+        weights: Bound,
+        ticks: int,
+        batch: int,
+    ) -> dict[str, Tensor]:
+        """Populations that hear each other: tick by tick, input from outside the loop at once."""
+        zero = {n: self._like.new_zeros(batch, self._cells[n].size) for n in cells}
+        outside = {n: self._arriving(n, long, weights, ticks) for n in cells}
+        rows = {n: {p: v.unbind(0) for p, v in ports.items()} for n, ports in outside.items()}
+        past = {n: list(before[n].unbind(0)) for n in cells}  # grows by one each tick
+        for t in range(ticks):
+            for name in cells:
+                cell = self._cells[name]
+                ports = {p: rows[name][p][t] if p in rows[name] else zero[name] for p in cell.ports}
+                for q in self._incoming[name]:
+                    if q.source not in past:
+                        continue
+                    for delay, apply in weights[q.name]:
+                        heard = past[q.source][self._depth[q.source] + t - delay]
+                        ports[q.port] = ports[q.port] + apply(heard)
+                neurons[name], out = cell.step(neurons[name], ports, cell.values, self.surrogate)
+                past[name].append(out.expand(batch, cell.size))
+        return {
+            n: torch.stack(v[self._depth[n] :]) if ticks else zero[n].new_zeros(0, *zero[n].shape)
+            for n, v in past.items()
+        }
