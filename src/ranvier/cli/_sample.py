@@ -1,4 +1,4 @@
-"""One sample of a data set as a network's own recipe encodes it, and its answer."""
+"""Samples of a data set as a network's own recipe encodes them, and the answer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Asked", "ask"]
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """A sample: its events and its true class; ``answer`` reads a run of ``ticks`` ticks."""
+    """Samples as one stream of events, ``ticks`` ticks each, and their true classes."""
 
     task: Any
     events: Events
-    label: int
+    labels: list[int]
 
     @property
     def dt(self) -> float:
@@ -33,12 +33,12 @@ class Asked:
         return self.task.ticks
 
     def answer(self, recording: Recording) -> int:
-        """The class the recording says, -1 for none."""
+        """The class that the recording says of the first sample, -1 for none."""
         return int(self.task.predict(recording)[0])
 
 
-def ask(kind: str, thing: Any, file: Path, data: str, sample: int) -> Asked:
-    """Sample ``sample`` of the test part of ``data`` for a trained network.
+def ask(kind: str, thing: Any, file: Path, data: str, sample: int, count: int = 1) -> Asked:
+    """``count`` samples from ``sample`` on of the test part of ``data``, for a trained network.
 
     Raises RanvierError when the file has no recipe or the set no such sample.
     """
@@ -58,5 +58,6 @@ def ask(kind: str, thing: Any, file: Path, data: str, sample: int) -> Asked:
     if sample >= len(given):
         raise fail("no-such-sample", "--sample", f"{data} has fewer test samples", got=sample,
                    limit=f"0..{len(given) - 1}")  # fmt: skip
-    x = given.x[sample : sample + 1] / given.peak
-    return Asked(task, task.stimulus(x, first=sample), int(given.y[sample]))
+    chosen = slice(sample, sample + count)
+    x = given.x[chosen] / given.peak
+    return Asked(task, task.stimulus(x, first=sample), [int(label) for label in given.y[chosen]])

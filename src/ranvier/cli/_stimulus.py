@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ranvier.compile import Program
     from ranvier.events import Events
 
-__all__ = ["input_sizes", "read_stimulus"]
+__all__ = ["input_sizes", "populations", "read_stimulus"]
 
 SUFFIXES = (".parquet", ".csv", ".npy")
 
@@ -24,6 +24,12 @@ def input_sizes(program: Program) -> dict[str, int]:
         sizes |= {block.population: block.n for block in part.inputs}
     bridged = {bridge.population for bridge in program.bridges}
     return {name: n for name, n in sizes.items() if name not in bridged}
+
+
+def populations(program: Program) -> list[str]:
+    """Every population with neurons, parts included."""
+    blocks = [b for p in (program, *program.parts.values()) for b in p.blocks]
+    return list(dict.fromkeys(b.population for b in blocks))
 
 
 def read_stimulus(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ranvier.cli._stimulus import input_sizes
+from ranvier.cli._stimulus import input_sizes, populations
 
 if TYPE_CHECKING:
     from ranvier.compile import Program
@@ -41,14 +41,9 @@ def verify_mapping(
         name: Events.from_raster(rng.random((TICKS, size)) < DENSITY, dt=program.dt)
         for name, size in input_sizes(program).items()
     }
-    names = _populations(program)
+    names = populations(program)
     runs = [sim.run(p, stimulus, ticks=TICKS, record=names) for p in (unmapped, program)]
     return [name for name in names if not runs[0].output(name).same_as(runs[1].output(name))]
-
-
-def _populations(program: Program) -> list[str]:
-    blocks = [b for p in (program, *program.parts.values()) for b in p.blocks]
-    return list(dict.fromkeys(b.population for b in blocks))
 
 
 def _parts(program: Program) -> dict[str, str] | None:

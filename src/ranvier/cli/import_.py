@@ -122,6 +122,7 @@ def _words(issue: Issue) -> str:
 
 def _read(frontend: Frontend, file: Path, options: dict[str, Any]) -> Any:
     """Read; where an option is missing, say how it is written on this command line."""
+    import shlex
     from dataclasses import replace
 
     from ranvier.errors import RanvierError
@@ -134,7 +135,8 @@ def _read(frontend: Frontend, file: Path, options: dict[str, Any]) -> Any:
         for issue in error.issues:
             name = issue.code.rpartition("-needs-")[2]
             if name in legal and name != issue.code:
-                value = "1ms" if name == "dt" else "|".join(legal[name].choices) or "VALUE"
+                choices = "|".join(shlex.quote(choice) for choice in legal[name].choices)
+                value = "1ms" if name == "dt" else choices or "VALUE"
                 issue = replace(issue, hint=(f"here: --{name.replace('_', '-')} {value}",
                                              *issue.hint))  # fmt: skip
             issues.append(issue)

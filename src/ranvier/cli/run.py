@@ -94,9 +94,9 @@ def run(
     shown = _shown(program, recording, rows)
     if asked:
         answer = asked.answer(recording)
-        document |= {"label": asked.label, "answer": answer}
+        document |= {"label": asked.labels[0], "answer": answer}
         said = "no answer" if answer < 0 else f"answered {answer}"
-        shown += ["", f"sample {sample} of {data}, a {asked.label}: {said}"]
+        shown += ["", f"sample {sample} of {data}, a {asked.labels[0]}: {said}"]
     if cost:
         reports = _costs(program, recording)
         document["cost"] = [report.to_dict() for report in reports]
