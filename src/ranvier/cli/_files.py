@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ranvier.errors import RanvierError, fail
+from ranvier.errors import RanvierError, fail, suggest
 
 if TYPE_CHECKING:
     from ranvier.compile import Program
@@ -18,10 +18,11 @@ Kind = Literal["network", "program", "recording"]
 
 
 def open_any(path: Path) -> tuple[Kind, Network | Program | Recording]:
-    """A network, program or recording, whichever the file is.
+    """A network, program or recording, whichever the file is; or a ready network by its name.
 
     Raises RanvierError when it is none of them, damaged or missing.
     """
+    path = _app_or_file(path)
     if (path / "recording.rvn").is_file():
         from ranvier.events import load_recording
 
@@ -41,9 +42,10 @@ def open_any(path: Path) -> tuple[Kind, Network | Program | Recording]:
 
 
 def open_network(path: Path) -> Network:
-    """A network; a program in its place is an error that says what to do."""
+    """A network, or a ready one by its name; a program is an error that says what to do."""
     from ranvier.network import load
 
+    path = _app_or_file(path)
     _refuse_foreign(path)
     try:
         return load(path)
@@ -58,6 +60,19 @@ def open_network(path: Path) -> Network:
                 hint="give the network it was compiled from (.rvn)",
             ) from None
         raise
+
+
+def _app_or_file(path: Path) -> Path:
+    """``digits`` where there is no such file is the bundle of the app of that name."""
+    if path.exists() or path.name != str(path) or path.suffix:
+        return path
+    from ranvier import apps
+
+    if path.name in apps.names():
+        return apps.path(path.name)
+    near = suggest(path.name, apps.names())
+    raise fail("no-such-file", str(path), "does not exist", limit="a file, or a ready network: "
+               + ", ".join(apps.names()), hint=near or "check the path")  # fmt: skip
 
 
 def _refuse_foreign(path: Path) -> None:

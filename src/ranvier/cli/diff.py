@@ -73,7 +73,7 @@ def diff(
     asked = None if data is None else _ask_either(both, data, sample, limit)
     recordings: list[Any] = []
     with out.progress() as progress:
-        for number, (file, opened) in enumerate(both):
+        for number, (_, opened) in enumerate(both):
             machine = machines[min(number, len(machines) - 1)] if machines else "ideal"
             recordings.append(
                 _recording(opened, machine, tick, given, asked, ticks, seed, progress)

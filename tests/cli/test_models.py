@@ -1,0 +1,248 @@
+"""import, export, train and diff, on tiny networks."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+from ranvier.cli.train import train
+from ranvier.learn import TrainOptions
+
+from .conftest import make_network
+
+needs_torch = pytest.mark.skipif(
+    importlib.util.find_spec("torch") is None, reason="training needs torch"
+)
+
+
+# -- import and export --------------------------------------------------------------------------
+def test_export_and_import_again(cli, network: Path, tmp_path: Path) -> None:
+    nir, back = tmp_path / "tiny.nir", tmp_path / "back.rvn"
+    done = cli("export", network, nir)
+    assert done.code == 0
+    assert nir.is_file()
+    assert "approximate: " in done.out
+    done = cli("import", nir, "-o", back)
+    assert done.code == 0
+    assert "wrote " in done.out
+    assert cli("diff", network, back).code == 0
+    assert {"exact"} == {
+        i["severity"] for i in cli("import", nir, "-o", back, "--json").json["issues"]
+    }
+
+
+def test_what_a_file_does_not_say_must_be_given(cli, network: Path, tmp_path: Path) -> None:
+    nir, back = tmp_path / "tiny.nir", tmp_path / "back.rvn"
+    assert cli("export", network, nir).code == 0
+    ignore = ("--set", "metadata=false")
+    done = cli("import", nir, "-o", back, *ignore)
+    assert done.code == 2
+    assert "--dt 1ms" in done.err
+    assert "--integrator exact|" in done.err
+    assert not back.exists()
+    done = cli("import", nir, "-o", back, *ignore, "--source", "norse", "--dt", "1ms")
+    assert done.code == 0, done.err
+    done = cli("diff", network, back)
+    assert done.code == 1
+    assert "+population" in done.out or "-population" in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--source", "snntorh"), "did you mean 'snntorch'?"),
+        (("--reset", "zer"), "did you mean 'zero'?"),
+        (("--dt", "1"), "--dt 1ms"),
+        (("--set", "signl=spike"), "did you mean 'signal'?"),
+        (("--set", "signal"), "OPTION=VALUE"),
+        (("--set", "metadata=perhaps"), "metadata=perhaps"),
+        (("--set", "reset_delay=soon"), "reset_delay=soon"),
+        (("--format", "nri"), "did you mean 'nir'?"),
+        (("-o", "x.nir"), "x.rvn"),
+    ],
+)
+def test_import_mistakes(cli, tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    nir = tmp_path / "tiny.nir"
+    make_network().save(tmp_path / "tiny.rvn")
+    assert cli("export", tmp_path / "tiny.rvn", nir).code == 0
+    place = () if "-o" in options else ("-o", tmp_path / "out.rvn")
+    done = cli("import", nir, *place, *options)
+    assert done.code == 2
+    assert words in done.err
+    assert not (tmp_path / "out.rvn").exists()
+
+
+def test_import_of_nonsense(cli, network: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.nir"
+    broken.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    out = tmp_path / "out.rvn"
+    for path, code in (
+        (broken, None),
+        (tmp_path / "missing.nir", "no-such-file"),
+        (network, "unknown-format"),
+    ):
+        done = cli("import", path, "-o", out, "--dt", "1ms", "--json")
+        assert done.code == 2
+        assert code in (None, done.issue["code"])
+    assert not out.exists()
+
+
+# -- train --------------------------------------------------------------------------------------
+def test_every_option_of_training_is_a_flag() -> None:
+    flags = set(inspect.signature(train).parameters)
+    assert {f.name for f in fields(TrainOptions)} <= flags
+
+
+@needs_torch
+def test_train_test_and_run_a_sample(cli, tmp_path: Path) -> None:
+    target, config = tmp_path / "d.rvn", tmp_path / "train.toml"
+    config.write_text('[train]\nhidden = [12]\nepochs = 3\ntau = "12ms"\nlimit = 200\n')
+    done = cli("train", "--config", config, "--epochs", "1", "-o", target, "--json")
+    assert done.code == 0, done.err
+    document = done.json
+    assert document["options"]["hidden"] == [12]
+    assert document["options"]["epochs"] == 1
+    assert document["options"]["tau"] == pytest.approx(12e-3)
+    assert 0 <= document["test_accuracy"] <= 1
+    assert len(document["history"]) == 1
+    done = cli("train", "--config", config, "--no-test", "-o", target)
+    assert "epoch" in done.out
+    assert "wrote " in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--hidden", "many"), "--hidden"),
+        (("--dt", "1"), "--dt 1ms"),
+        (("--tau", "-5ms"), "--tau"),
+        (("--encoder", "ratee"), "did you mean 'rate'?"),
+        (("--surrogate", "box"), "boxcar"),
+        (("--epochs", "0"), "epochs"),
+        (("--data", "digts"), "did you mean 'digits'?"),
+        (("--config", "missing.toml"), "missing.toml"),
+        (("--max-rate", "fast"), "fast"),
+        (("-o", "no/d.rvn"), "no"),
+    ],
+)
+@needs_torch
+def test_train_mistakes(cli, options: tuple[str, ...], words: str) -> None:
+    done = cli("train", *options)
+    assert done.code == 2
+    assert words in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.toml", "epoch = 3\n", "did you mean 'epochs'?"),
+        ("b.toml", "epochs = \n", "b.toml"),
+        ("c.json", '{"epochs": ', "c.json, line 1"),
+        ("d.json", "[1]", "names and values"),
+        ("e.yaml", "epochs: 3", ".toml, .json"),
+        ("f.json", '{"dt": "1"}', "f.json, dt"),
+    ],
+)
+def test_bad_configuration_files(cli, tmp_path: Path, name: str, text: str, words: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    done = cli("train", "--config", path)
+    assert done.code == 2
+    assert words in done.err
+
+
+# -- ready networks -----------------------------------------------------------------------------
+def test_a_ready_network_answers_a_sample(cli) -> None:
+    done = cli("run", "digits", "--chip", "loihi1", "--data", "digits", "--sample", "3", "--cost")
+    assert done.code == 0, done.err
+    assert "sample 3 of digits, a " in done.out
+    assert "Energy of digits on Intel Loihi 1" in done.out
+    document = cli("run", "digits", "--data", "digits", "--sample", "3", "--json").json
+    assert document["answer"] == document["label"]
+    assert document["ticks"] == 20
+    assert "did you mean 'digits'?" in cli("check", "digts").err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--data", "digits", "--sample", "600"), "0..598"),
+        (("--data", "digits", "--ticks", "3"), "--ticks"),
+        (("--data", "mnist"), "mnist:DIR"),
+        (("--data", "digit"), "did you mean 'digits'?"),
+    ],
+)
+def test_bad_samples(cli, options: tuple[str, ...], words: str) -> None:
+    done = cli("run", "digits", *options)
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_only_a_trained_network_takes_data(cli, network: Path, program: Path) -> None:
+    for path in (network, program):
+        done = cli("run", path, "--data", "digits", "--json")
+        assert (done.code, done.issue["code"]) == (2, "no-recipe")
+
+
+# -- diff ---------------------------------------------------------------------------------------
+def test_diff_of_two_machines_names_tick_neuron_and_cause(cli) -> None:
+    done = cli("diff", "digits", "--chip", "ideal", "--chip", "loihi1", "--data", "digits",
+               "--limit", "20")  # fmt: skip
+    assert done.code == 1
+    assert "The first difference is at tick " in done.out
+    assert "Cause: " in done.out
+    document = cli("diff", "digits", "--chip", "loihi1", "--data", "digits", "--limit", "20",
+                   "--json").json  # fmt: skip
+    assert {"tick", "population", "index"} <= set(document["first"])
+    assert len(document["causes"]) > 1
+    same = cli("diff", "digits", "-c", "ideal", "-c", "ideal", "--data", "digits")
+    assert same.code == 0
+    assert "exactly the same spikes" in same.out
+
+
+def test_diff_of_programs_and_recordings(cli, network: Path, csv: Path, tmp_path: Path) -> None:
+    a, b = tmp_path / "a.rvp", tmp_path / "b.rvp"
+    net = make_network(weight=0.61)
+    net.save(tmp_path / "b.rvn")
+    for source, target in ((network, a), (tmp_path / "b.rvn", b)):
+        assert cli("compile", source, "-c", "ideal", "--dt", "1ms", "-o", target).code == 0
+    assert cli("diff", a, a, "-i", csv).code == 0
+    done = cli("diff", a, b, "-i", csv)
+    assert done.code == 1
+    assert "The first difference is at tick " in done.out
+    for program, rec in ((a, "ra"), (b, "rb")):
+        assert cli("run", program, "-i", csv, "-o", tmp_path / rec).code == 0
+    document = cli("diff", tmp_path / "ra", tmp_path / "rb", "--json").json
+    assert not document["identical"]
+    assert cli("diff", tmp_path / "ra", tmp_path / "ra").code == 0
+
+
+def test_diff_of_networks_is_text(cli, network: Path, tmp_path: Path) -> None:
+    net = make_network()
+    other = net.replace(projections=(replace(net.projections[0], delay=2e-3), net.projections[1]))
+    path = other.save(tmp_path / "other.rvn")
+    done = cli("diff", network, path)
+    assert done.code == 1
+    assert "delay 0.002 s" in done.out
+    assert cli("diff", network, network).code == 0
+    assert json.loads(cli("diff", network, path, "--json").out)["identical"] is False
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "--chip ideal --chip loihi1"),
+        (("--chip", "loihi1", "--dt", "1ms"), "--ticks 100"),
+        (("--chip", "loihi1", "--dt", "1ms", "--ticks", "3", "-c", "a", "-c", "b"), "two machines"),
+        (("--chip", "loih", "--dt", "1ms", "--ticks", "3"), "did you mean 'loihi1'?"),
+    ],
+)
+def test_diff_mistakes(cli, network: Path, options: tuple[str, ...], words: str) -> None:
+    done = cli("diff", network, *options)
+    assert done.code == 2
+    assert words in done.err
