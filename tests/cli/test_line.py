@@ -317,6 +317,27 @@ def test_new_writes_a_script_that_runs(cli, tmp_path: Path) -> None:
     assert wrong.stderr.count("\n") == 1
 
 
+def test_new_classifier_trains(cli, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    done = cli("new", "mine", "--kind", "classifier", "--in", tmp_path, "--json")
+    assert done.json["kind"] == "classifier"
+    script = tmp_path / "mine.py"
+    text = script.read_text()
+    assert "epochs=6" in text
+    script.write_text(text.replace("epochs=6", "epochs=1, limit=100"))
+    ran = subprocess.run(
+        [sys.executable, "mine.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "spinnaker1" in ran.stdout
+    assert (tmp_path / "mine.rvn").is_file()
+
+
 def test_new_overwrites_nothing(cli, tmp_path: Path) -> None:
     (tmp_path / "first.py").write_text("mine")
     done = cli("new", "first", "--in", tmp_path)
@@ -324,4 +345,3 @@ def test_new_overwrites_nothing(cli, tmp_path: Path) -> None:
     assert cli("new", "../x", "--in", tmp_path, "--json").issue["code"] == "bad-name"
     assert "did you mean 'network'?" in cli("new", "x", "--kind", "netwrk").err
     assert cli("new", "x", "--in", tmp_path / "no").code == 2
-    assert "network" in cli("new", "x", "--kind", "list", "--json").json["kinds"]

@@ -23,7 +23,7 @@ SUFFIX = ".py.txt"
 def new(
     name: Annotated[str, typer.Argument(help="Name of the network; NAME.py is written.")],
     kind: Annotated[
-        str, typer.Option("--kind", "-k", help="Which starter; `list` names them.")
+        str, typer.Option("--kind", "-k", help="network, or classifier: trained on digits.")
     ] = "network",
     folder: Annotated[Path, typer.Option("--in", help="Where to write.")] = Path("."),
     json: JsonOption = False,
@@ -31,16 +31,13 @@ def new(
 ) -> int:
     """Write a Python script that builds, compiles and runs a small network, to be edited.
 
-    Nothing that exists is overwritten.
+    Nothing that exists is overwritten. A classifier needs torch to be trained.
     """
     out = Output(json=json, quiet=quiet)
     templates = files("ranvier.cli").joinpath("_templates")
     kinds = sorted(
         t.name.removesuffix(SUFFIX) for t in templates.iterdir() if t.name.endswith(SUFFIX)
     )
-    if kind == "list":
-        out.result({"kinds": kinds}, *kinds)
-        return 0
     if kind not in kinds:
         raise unknown("kind", kind, kinds, where="--kind")
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", name):
@@ -67,7 +64,11 @@ def new(
 
 COMMAND = Command(
     function=new,
-    examples=("ranvier new first", "ranvier new first --in experiments", "ranvier new x -k list"),
+    examples=(
+        "ranvier new first",
+        "ranvier new first --in experiments",
+        "ranvier new digits --kind classifier",
+    ),
     panel="Build",
     order=10,
 )
