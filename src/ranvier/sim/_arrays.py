@@ -20,13 +20,92 @@ __all__ = ["Arrays", "build", "expand_rules", "kernels_of"]
 IntArray = NDArray[np.int64]
 
 
+VECTOR = 24
+"""Rows shorter than this are cheaper one synapse at a time."""
+RUN_SPAN = 2.5
+"""A row whose targets span at most this many times its synapses is filled up with zero weights, so
+that it can be added as a vector. Adding zero changes no sum."""
+
+
+class Synapses:
+    """The packed synapses of a session: ``target``, ``weight`` and ``origin`` [n] as in a Program,
+    and the same laid out for the engine (``rows`` are the arguments of the worker).
+    """
+
+    def __init__(self, rows: dict[str, Any]) -> None:
+        self._rows = rows
+        self.origin: IntArray = rows["synapse_origin"]
+        self.target: NDArray[Any] = rows["synapse_target"].copy()
+        self._lay_out(rows["synapse_weight"])
+
+    @property
+    def weight(self) -> NDArray[Any]:
+        """Weights in packed order (a copy)."""
+        return self._weight[self._place]
+
+    def write(
+        self, weight: NDArray[Any], target: NDArray[Any], chosen: NDArray[np.int64] | slice
+    ) -> None:
+        """Change weights, and targets where a sign chose another accumulator."""
+        if np.array_equal(self.target[chosen], target):
+            self._weight[self._place[chosen]] = weight
+            return
+        every = self.weight
+        every[chosen] = weight
+        self.target[chosen] = target
+        self._lay_out(every)
+
+    def _lay_out(self, weight: NDArray[Any]) -> None:
+        ptr: IntArray = self._rows["row_ptr"]
+        counts = np.diff(ptr)
+        rows, used = counts.size, counts > 0
+        target = self.target.astype(np.int64)
+        low, high = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+        if target.size:
+            starts = ptr[:-1][used]
+            low[used] = np.minimum.reduceat(target, starts)
+            high[used] = np.maximum.reduceat(target, starts)
+        row = np.repeat(np.arange(rows), counts)
+        # Twice the same target in a row must stay two additions, in order.
+        order = np.lexsort((target, row))
+        twice = np.zeros(rows, bool)
+        same = (np.diff(row[order]) == 0) & (np.diff(target[order]) == 0)
+        twice[row[order][1:][same]] = True
+        span = high - low + 1
+        vector = used & ~twice & (span <= RUN_SPAN * counts) & (counts >= VECTOR)
+        length = np.where(vector, span, counts)
+        self.row_ptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
+        self.row_run = np.where(vector, low, -1)
+        within = np.arange(target.size) - ptr[row]
+        self._place = self.row_ptr[row] + np.where(vector[row], target - low[row], within)
+        self._weight = np.zeros(int(self.row_ptr[-1]), weight.dtype)
+        self._weight[self._place] = weight
+        laid = np.zeros(int(self.row_ptr[-1]), np.int32)
+        laid[self._place] = target
+        self._target = laid
+
+    @property
+    def rows(self) -> tuple[NDArray[Any], ...]:
+        """Arguments of the worker, in its order."""
+        return (
+            self._rows["route_ptr"],
+            self._rows["route_row"],
+            self.row_ptr,
+            self._rows["row_delay"],
+            self.row_run,
+            self._target,
+            self._weight,
+        )
+
+
 @dataclass(eq=False)
 class Arrays:
     """Mutable arrays of one session, in the chip's number format.
 
     ``state``/``param`` are arenas; ``blocks`` [blocks, 8] is the table of offsets into them
     (columns BLOCK_FIELDS); ``ring`` [depth * width] holds future inputs; ``out`` [neurons] what
-    each neuron put out in the last tick.
+    each neuron put out in the last tick. ``synapses`` are the packed synapses as the engine lays
+    them out.
     """
 
     variants: tuple[Variant, ...]
@@ -38,13 +117,7 @@ class Arrays:
     out: NDArray[Any]
     mask: int
     width: int
-    route_ptr: IntArray
-    route_row: IntArray
-    row_ptr: IntArray
-    row_delay: IntArray
-    target: NDArray[Any]
-    weight: NDArray[Any]
-    origin: IntArray
+    synapses: Synapses
     counters: tuple[tuple[int, str], ...]
     state_offset: dict[tuple[int, str], int]
 
@@ -160,13 +233,7 @@ def build(program: Program) -> Arrays:
         out=np.zeros(program.neurons, dtype),
         mask=depth - 1,
         width=program.ring,
-        route_ptr=rows["route_ptr"],
-        route_row=rows["route_row"],
-        row_ptr=rows["row_ptr"],
-        row_delay=rows["row_delay"],
-        target=rows["synapse_target"].copy(),
-        weight=rows["synapse_weight"].copy(),
-        origin=rows["synapse_origin"],
+        synapses=Synapses(rows),
         counters=tuple(counters),
         state_offset=state_offset,
     )

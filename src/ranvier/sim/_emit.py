@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,79 +90,97 @@ def _kernel_text(number: int, variant: Variant) -> str:
     return "\n\n".join(parts)
 
 
-_DELIVER = f"""{_JIT}
-def deliver(source, payload, plain, tick, mask, width, ring, route_ptr, route_row, row_ptr,
-            row_delay, target, weight):
-    for r in range(route_ptr[source], route_ptr[source + 1]):
-        row = route_row[r]
-        base = ((tick + row_delay[row]) & mask) * width
-        a, b = row_ptr[row], row_ptr[row + 1]
-        slot = ring[base : base + width]
+# Sends one event along all its rows. It stands in the text wherever it is needed: as a function its
+# array arguments would cost more than a short row does.
+_SEND = """\
+for r in range(route_ptr[source], route_ptr[source + 1]):
+    row = route_row[r]
+    base = ((t + row_delay[row]) & mask) * width
+    a, b = row_ptr[row], row_ptr[row + 1]
+    run_at = row_run[row]
+    if run_at >= 0:  # neighbouring targets: no indices, vector adds
+        length = b - a
+        slot = ring[base + run_at : base + run_at + length]
+        w = weight[a:b]
         if plain:
-            for k in range(a, b):
-                slot[target[k]] += weight[k]
+            for k in range(length):
+                slot[k] += w[k]
         else:
-            for k in range(a, b):
-                slot[target[k]] += weight[k] * payload
+            for k in range(length):
+                slot[k] += w[k] * value
+    elif plain:
+        for k in range(a, b):
+            ring[base + target[k]] += weight[k]
+    else:
+        for k in range(a, b):
+            ring[base + target[k]] += weight[k] * value"""
+
+
+def _send(indent: int) -> str:
+    return textwrap.indent(_SEND, " " * indent)
+
+
+_DELIVER = f"""{_JIT}
+def deliver(source, value, plain, t, mask, width, ring, route_ptr, route_row, row_ptr, row_delay,
+            row_run, target, weight):
+{_send(4)}
 """
 
-_RUN = '''{jit}
+_RUN = """{jit}
 def run(first, last, mask, width, blocks, state, param, ring, out, route_ptr, route_row, row_ptr,
-        row_delay, target, weight, ev_tick, ev_source, ev_payload, ev_plain, cursor, counts,
-        counter, rec_tick, rec_slot, rec_value, rec_n, probes, traces):
-    """Ticks first <= t < last, or fewer when the recording buffer fills; returns the next tick."""
+        row_delay, row_run, target, weight, ev_tick, ev_source, ev_payload, ev_plain, cursor,
+        counts, counter, rec_tick, rec_slot, rec_value, rec_n, probes, traces):
+    # Ticks first <= t < last, or fewer when the recording buffer fills; returns the next tick.
     n_blocks = blocks.shape[0]
     recorded = 0
-    for b in range(n_blocks):
-        recorded += blocks[b, 6] * blocks[b, 1]
+    for p in range(n_blocks):
+        recorded += blocks[p, 6] * blocks[p, 1]
     for t in range(first, last):
         if rec_n[0] + recorded > rec_tick.shape[0]:
             return t
         now = (t & mask) * width
         e = cursor[0]
         while e < ev_tick.shape[0] and ev_tick[e] == t:
-            counts[ev_source[e]] += 1
-            deliver(ev_source[e], ev_payload[e], ev_plain[e], t, mask, width, ring, route_ptr,
-                    route_row, row_ptr, row_delay, target, weight)
+            source, value, plain = ev_source[e], ev_payload[e], ev_plain[e]
+            counts[source] += 1
+{send_input}
             e += 1
         cursor[0] = e
-        for b in range(n_blocks):
-            kind = blocks[b, 0]
-            n = blocks[b, 1]
-            first_slot = blocks[b, 2]
-            ro = now + blocks[b, 5]
+        for p in range(n_blocks):
+            kind = blocks[p, 0]
+            n = blocks[p, 1]
+            first_slot = blocks[p, 2]
+            ro = now + blocks[p, 5]
 {dispatch}
             o = out[first_slot : first_slot + n]
-            record = blocks[b, 6]
+            record = blocks[p, 6]
+            plain = {plain}
             for i in range(n):
-                y = o[i]
-                if y != 0:
+                value = o[i]
+                if value != 0:
                     source = first_slot + i
                     counts[source] += 1
                     if record != 0:
                         k = rec_n[0]
                         rec_tick[k] = t
                         rec_slot[k] = source
-                        rec_value[k] = y
+                        rec_value[k] = value
                         rec_n[0] = k + 1
-                    deliver(source, y, {plain}, t, mask, width, ring, route_ptr, route_row,
-                            row_ptr, row_delay, target, weight)
+{send_spike}
         for p in range(probes.shape[0]):
             n = probes[p, 2]
-            a = probes[p, 1]
-            c = probes[p, 3]
-            row = traces[t - first]
+            at = probes[p, 1]
+            column = probes[p, 3]
+            sample = traces[t - first]
             if probes[p, 0] == 0:
                 for i in range(n):
-                    row[c + i] = state[a + i]
+                    sample[column + i] = state[at + i]
             else:
                 for i in range(n):
-                    row[c + i] = out[a + i]
-        slot = ring[now : now + width]
-        for i in range(width):
-            slot[i] = 0
+                    sample[column + i] = out[at + i]
+        ring[now : now + width] = 0
     return last
-'''
+"""
 
 
 def worker_source(variants: Sequence[Variant]) -> str:
@@ -176,8 +195,8 @@ def worker_source(variants: Sequence[Variant]) -> str:
     for k, _ in enumerate(variants):
         lines.append(f"            {'if' if k == 0 else 'elif'} kind == {k}:")
         lines.append(
-            f"                update_{k}(n, state, blocks[b, 3], param, blocks[b, 4], ring, ro,"
-            " out, first_slot, counter, blocks[b, 7])"
+            f"                update_{k}(n, state, blocks[p, 3], param, blocks[p, 4], ring, ro,"
+            " out, first_slot, counter, blocks[p, 7])"
         )
     plain = [v.kernel.output == "spike" for v in variants]
     if all(plain):
@@ -187,7 +206,11 @@ def worker_source(variants: Sequence[Variant]) -> str:
     else:
         test = "(" + " or ".join(f"kind == {k}" for k, p in enumerate(plain) if p) + ")"
     dispatch = "\n".join(lines) or "            pass"
-    parts.append(_RUN.format(jit=_JIT, dispatch=dispatch, plain=test))
+    parts.append(
+        _RUN.format(
+            jit=_JIT, dispatch=dispatch, plain=test, send_input=_send(12), send_spike=_send(20)
+        )
+    )
     return "\n\n\n".join(parts)
 
 

@@ -129,16 +129,15 @@ class Session:
                 limit=self.program.hash[:12],
                 hint="resume with the program that was running",
             )
-        arrays = self._arrays
         mine = self._live()
         for name, array in mine.items():
             if name not in state.arrays or state.arrays[name].shape != array.shape:
                 raise fail("damaged-bundle", "checkpoint", f"{name} is missing or misshapen")
             array[...] = state.arrays[name]
-        if arrays.target.size and not (
-            int(arrays.target.min()) >= 0 and int(arrays.target.max()) < arrays.width
-        ):
+        target, width = mine["synapse_target"], self._arrays.width
+        if target.size and (int(target.min()) < 0 or int(target.max()) >= width):
             raise fail("damaged-bundle", "checkpoint", "synapse_target is out of range")
+        self._arrays.synapses.write(mine["synapse_weight"], target, slice(None))
         self._tick = self._first = state.tick
 
     def _live(self) -> dict[str, NDArray[Any]]:
@@ -147,8 +146,8 @@ class Session:
             "state": a.state,
             "ring": a.ring,
             "out": a.out,
-            "synapse_weight": a.weight,
-            "synapse_target": a.target,
+            "synapse_weight": a.synapses.weight,
+            "synapse_target": a.synapses.target.copy(),
             "counts": self._counts,
             "counters": self._counters,
         }
@@ -188,9 +187,8 @@ class Session:
             reached = int(
                 self._run(
                     self._tick, stop, a.mask, a.width, a.blocks, a.state, a.param, a.ring, a.out,
-                    a.route_ptr, a.route_row, a.row_ptr, a.row_delay, a.target, a.weight,
-                    tick, events.source, events.payload, events.plain, cursor, self._counts,
-                    self._counters, *self._buffer, taken, self._probes, traces,
+                    *a.synapses.rows, tick, events.source, events.payload, events.plain, cursor,
+                    self._counts, self._counters, *self._buffer, taken, self._probes, traces,
                 )
             )  # fmt: skip
             n = int(taken[0])
@@ -254,15 +252,14 @@ class Session:
             source = block.start + int(index)
             self._counts[source] += 1
             self._deliver(
-                source, value, plain, self._tick - 1, a.mask, a.width, a.ring, a.route_ptr,
-                a.route_row, a.row_ptr, a.row_delay, a.target, a.weight,
+                source, value, plain, self._tick - 1, a.mask, a.width, a.ring, *a.synapses.rows
             )  # fmt: skip
 
     # -- weights ------------------------------------------------------------------------------
     def weights(self, projection: str) -> NDArray[np.float64]:
         """SI weights of a projection now, in canonical order [synapses]."""
-        a = self._arrays
-        return projection_weights(self.program, projection, a.weight, a.target, a.origin)
+        s = self._arrays.synapses
+        return projection_weights(self.program, projection, s.weight, s.target, s.origin)
 
     def set_weights(self, projection: str, weights: Any) -> None:
         """Write SI weights [synapses, canonical order], rounded by the chip's own quantiser.
@@ -282,10 +279,10 @@ class Session:
             )
         if not np.all(np.isfinite(values)):
             raise fail("weights-not-finite", projection, "holds NaN or infinity")
-        a = self._arrays
-        inside = (a.origin >= table.first) & (a.origin < table.first + table.count)
+        s = self._arrays.synapses
+        inside = (s.origin >= table.first) & (s.origin < table.first + table.count)
         chosen = np.flatnonzero(inside)
-        index = a.origin[chosen] - table.first
+        index = s.origin[chosen] - table.first
         implementation = chips.get(self.program.chip).implementation(table.implementation)
         coded, port = implementation.encode(values, table.encoding)
         stored = np.zeros(table.count, bool)
@@ -300,16 +297,16 @@ class Session:
             )
         starts = np.array([b.ring for b in self.program.blocks])
         sizes = np.array([b.n for b in self.program.blocks])
-        block = np.searchsorted(starts, a.target[chosen], side="right") - 1
-        old = synapse_ports(self.program, a.target[chosen])
-        a.target[chosen] += ((port[index] - old) * sizes[block]).astype(a.target.dtype)
-        a.weight[chosen] = coded[index]
+        target = s.target[chosen]
+        block = np.searchsorted(starts, target, side="right") - 1
+        moved = (port[index] - synapse_ports(self.program, target)) * sizes[block]
+        s.write(coded[index], (target + moved).astype(target.dtype), chosen)
 
     # -- results ------------------------------------------------------------------------------
     def state(self) -> State:
         """A copy of everything needed to go on, or to read weights back."""
         arrays = {name: array.copy() for name, array in self._live().items()}
-        arrays["synapse_origin"] = self._arrays.origin
+        arrays["synapse_origin"] = self._arrays.synapses.origin
         return State(self._tick, arrays, self.program.hash)
 
     def _collect(
