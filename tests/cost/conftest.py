@@ -15,6 +15,7 @@ from ranvier.chips import Chip, Coefficient, CostTable, Limit, Mesh, Timing, ide
 from ranvier.compile import Program, compile, passes_from_text
 from ranvier.events import Recording
 from ranvier.network import Network, Population, Projection, Sparse
+from ranvier.neurons import get
 
 LIF = {"tau": 20e-3, "r": 1.0, "v_threshold": 1.0, "v_reset": 0.0, "v_leak": 0.0}
 PRICES = {
@@ -37,11 +38,11 @@ TIMES = {
 }
 
 
-def coefficient(per: str, unit: str, value: float | None, **more: object) -> Coefficient:
+def coefficient(per: str, unit: Any, value: float | None, **more: Any) -> Coefficient:
     evidence = "unpublished" if value is None and "table" not in more else "derived"
     return Coefficient(
         per=per, unit=unit, value=value, evidence=evidence, source=f"test {per}", **more
-    )  # type: ignore[arg-type]
+    )
 
 
 TABLE = CostTable(
@@ -60,7 +61,7 @@ TABLE = CostTable(
 )
 
 
-def machine(*, kind: str = "barrier", per_core: int = 3, **more: object) -> Chip:
+def machine(*, kind: Any = "barrier", per_core: int = 3, **more: Any) -> Chip:
     """Ideal arithmetic on a mesh of small cores, with a price for everything."""
     return replace(
         ideal.CHIP,
@@ -68,19 +69,19 @@ def machine(*, kind: str = "barrier", per_core: int = 3, **more: object) -> Chip
         title="Toy",
         topology=Mesh(3, 3, 2),
         limits=(Limit(resource="neurons", limit=per_core, used=lambda core: core.neurons),),
-        timing=Timing(kind=kind),  # type: ignore[arg-type]
+        timing=Timing(kind=kind),
         costs=(TABLE,),
         min_delay=1,
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
 def network(sizes: tuple[int, int, int], synapses: Mapping[str, NDArray[np.int64]]) -> Network:
     """in -> a -> b -> a; ``synapses["source->target"]`` holds the pairs (pre, post, delay)."""
-    size = dict(zip(("in", "a", "b"), sizes, strict=True))
+    size: dict[str, int] = dict(zip(("in", "a", "b"), sizes, strict=True))
     populations = [Population(name="in", shape=(size["in"],))]
     populations += [
-        Population(name=n, shape=(size[n],), model="lif", parameters=LIF)  # type: ignore[arg-type]
+        Population(name=n, shape=(size[n],), model=get("lif"), parameters=LIF)  # type: ignore[arg-type]
         for n in ("a", "b")
     ]
     projections = []

@@ -102,6 +102,15 @@ class Priced:
         """The unit of the machine it belongs to."""
         return unit_of(self.coefficient.per)
 
+    @property
+    def alone(self) -> Span:
+        """The sum with its own interval, where ``span`` shares its ends with an alternative."""
+        whole = self.span.sum()
+        if whole.low <= whole.high:
+            return whole
+        factor = (self.coefficient.spread or (1.0, 1.0))[1]
+        return Span(whole.value, whole.high, whole.value * factor)
+
 
 def apply(
     coefficients: Iterable[Coefficient],

@@ -13,7 +13,15 @@ from ranvier.chips import Chip, CostTable
 from ranvier.compile import Program
 from ranvier.cost._counts import Counts, count
 from ranvier.cost._price import Priced, Span, apply, tally, total
-from ranvier.cost._report import POWERED, cite, line, no_costs, source_of, split_issue
+from ranvier.cost._report import (
+    POWERED,
+    check_quantities,
+    cite,
+    line,
+    no_costs,
+    source_of,
+    split_issue,
+)
 from ranvier.cost._time import TickTime, tick_time
 from ranvier.errors import Issue, fail, unknown
 from ranvier.events import Recording
@@ -81,6 +89,7 @@ def energy(
     issues += clock
     sums = _Sums(Span.of(np.zeros(len(ticks))))
     for part in parts:
+        check_quantities(part.chip, quantities or {})
         issues += _add_part(sums, part, lasted, powered, resets_per_window, quantities or {})
         if len(parts) == 1:
             sums.rows.pop("part", None)
@@ -289,7 +298,8 @@ def _add_part(
     sums.add("part", part.name, _mean(whole))
     for item in priced:
         sums.sources[item.coefficient.per] = source_of(item.coefficient)
-        sums.add("coefficient", item.coefficient.per, _mean(item.span))
+        alone = Span.of(1 / max(1, windows)) * item.alone
+        sums.add("coefficient", item.coefficient.per, alone)
     for name in dict.fromkeys(p.unit for p in priced):
         sums.add("unit", name, _mean(total(p for p in priced if p.unit == name)))
     _add_populations(sums, part, priced)

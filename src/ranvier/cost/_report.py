@@ -10,10 +10,22 @@ from ranvier import chips
 from ranvier.chips import Chip, CostTable
 from ranvier.cost._counts import Counts
 from ranvier.cost._price import Priced, Span, apply, tally, total
-from ranvier.errors import Issue, fail
-from ranvier.report import Quantity, Report
+from ranvier.errors import Issue, fail, unknown
+from ranvier.report import Kind, Quantity, Report
 
-__all__ = ["POWERED", "by_coefficient", "by_unit", "line", "price", "split_issue"]
+__all__ = [
+    "POWERED",
+    "by_coefficient",
+    "by_unit",
+    "check_quantities",
+    "cite",
+    "line",
+    "no_costs",
+    "price",
+    "source_of",
+    "split_issue",
+    "with_seconds",
+]
 
 POWERED = {
     "chip_second": "chips",
@@ -25,6 +37,12 @@ POWERED = {
     "frame_active_second": "frames_active",
 }
 """Counts of seconds -> the quantity that they are the seconds of."""
+COUNTED = {
+    *("synaptic_op", "neuron_update", "neuron_update_active", "neuron_update_inactive", "spike"),
+    *("input_event", "axon_in", "axon_out", "hop_ew", "hop_ns", "packet_hop", "tile_spike"),
+    *("step", "chip_reset"),
+}
+"""Counts that mean the same on every machine; a cost table may name more."""
 
 
 def price(
@@ -40,10 +58,10 @@ def price(
     ``counts`` are named as ``Coefficient.per`` (``{"synaptic_op": 5e7, "neuron_update": 1e6}``).
     ``seconds`` is how long it took; with ``quantities`` (``chips``, ``cores``, ``boards``,
     ``boxes``, ``frames``, ``tiles``) it gives the static part, and by itself ``power`` in watts.
-    Raises RanvierError for an unknown chip or table and for negative or non-finite numbers.
+    Raises RanvierError for unknown names and for negative or non-finite numbers.
     """
     machine = chips.get(chip)
-    known = dict(quantities or {})
+    known = check_quantities(machine, quantities or {})
     if isinstance(counts, Counts):
         if counts.parts:
             raise fail(
@@ -54,6 +72,10 @@ def price(
             )
         known = {**counts.quantities, **known}
         counts = counts.totals
+    legal = COUNTED | {c.per for t in machine.costs for c in (*t.energy, *t.time)}
+    for name in counts:
+        if name not in legal:
+            raise unknown("count", name, legal, where=machine.name)
     for name, value in {**counts, **known, "seconds": seconds}.items():
         if not (np.isfinite(value) and value >= 0):
             raise fail("bad-count", name, "must be a finite number, not negative", got=value)
@@ -78,6 +100,18 @@ def price(
     )
 
 
+def check_quantities(machine: Chip, given: Mapping[str, float]) -> dict[str, float]:
+    """Those quantities that some table of the machine can use; an unknown name is an error."""
+    axes = {c.table[0] for t in machine.costs for c in (*t.energy, *t.time) if c.table}
+    legal = {*POWERED.values(), *axes}
+    for name, value in given.items():
+        if name not in legal:
+            raise unknown("quantity", name, legal, where=machine.name)
+        if not (np.isfinite(value) and value >= 0):
+            raise fail("bad-count", name, "must be a finite number, not negative", got=value)
+    return dict(given)
+
+
 def with_seconds(
     counts: Mapping[str, float], quantities: Mapping[str, float], seconds: float
 ) -> dict[str, float]:
@@ -96,20 +130,11 @@ def cite(table: CostTable) -> str:
 
 
 def line(
-    name: str, span: Span, unit: str, *, source: str = "", where: str = "", kind: str = "estimated"
+    name: str, span: Span, unit: str, *, source: str = "", where: str = "", kind: Kind = "estimated"
 ) -> Quantity:
     """A span (one number) as a quantity."""
-    low, high = sorted((float(span.low), float(span.high)))
-    return Quantity(
-        name,
-        float(span.value),
-        unit,
-        kind,  # pyright: ignore[reportArgumentType]
-        low,
-        high,
-        source,
-        where,
-    )
+    value, low, high = (float(v) for v in (span.value, span.low, span.high))
+    return Quantity(name, value, unit, kind, low, high, source, where)
 
 
 def by_unit(priced: Iterable[Priced], unit: str = "J") -> tuple[Quantity, ...]:
@@ -127,7 +152,7 @@ def by_unit(priced: Iterable[Priced], unit: str = "J") -> tuple[Quantity, ...]:
 def by_coefficient(priced: Iterable[Priced], unit: str = "J") -> tuple[Quantity, ...]:
     """One line per coefficient, with its source."""
     return tuple(
-        line(i.coefficient.per, i.span.sum(), unit, source=source_of(i.coefficient)) for i in priced
+        line(i.coefficient.per, i.alone, unit, source=source_of(i.coefficient)) for i in priced
     )
 
 
