@@ -46,7 +46,9 @@ class Equations:
         """Nothing is rounded: weights and parameters stay float64."""
         model = population.model
         assert model is not None
-        discrete = discretise(model, population.parameters, dt, population.method)
+        # Only ports that receive something: a smaller kernel and fewer accumulators.
+        used = [p.name for p in model.ports if any(g.port == p.name for g in incoming.values())]
+        discrete = discretise(model, population.parameters, dt, population.method, ports=used)
         encodings = {
             name: {"port": discrete.kernel.ports.index(given.port)}
             for name, given in incoming.items()
@@ -58,6 +60,7 @@ class Equations:
                 "model": model.to_dict(),
                 "method": discrete.method,
                 "refractory": "refractory_left" in discrete.kernel.state,
+                "ports": used,
             },
             values=discrete.values,
             initial={**discrete.initial, **population.initial},
@@ -78,7 +81,7 @@ class Equations:
         dummy = {p.name: 1.0 if p.default is None else p.default for p in model.parameters}
         if model.refractory is not None:
             dummy[model.refractory] = 1.0 if reference["refractory"] else 0.0
-        return discretise(model, dummy, 1e-3, reference["method"]).kernel
+        return discretise(model, dummy, 1e-3, reference["method"], ports=reference["ports"]).kernel
 
     def encode(
         self, weights: NDArray[np.float64], encoding: Mapping[str, Any]
