@@ -195,12 +195,14 @@ def _value(
 
 
 def _unpublished(c: Coefficient, many: Span, table: str) -> Issue:
+    what = "time" if c.unit == "s" else "energy"
+    needed = float(np.max([many.value.sum(), many.high.sum()]))
     return Issue(
         code="unpublished",
         severity="warning",
         where=f"{table}.{c.per}",
-        message=f"not published, not counted ({c.source})",
-        got=f"{float(np.max([many.value.sum(), many.high.sum()])):g} of them",
+        message=f"{what} not published, not counted ({c.source})",
+        got={"s": "", "W": f"{needed:g} s", "J": f"{needed:g} of them"}[c.unit],
     )
 
 
