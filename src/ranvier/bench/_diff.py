@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier import chips
 from ranvier.bench._causes import Cause, Reference, changes_of, judge, on_grid
 from ranvier.bench._metrics import Share, share, spiking
 from ranvier.bench._realised import Realised, threshold_state
@@ -499,11 +498,3 @@ def _in_order(network: Network) -> list[Any]:
         done.append(name)
         del waiting[name]
     return [network.population(name) for name in done]
-
-
-def chip_title(name: str) -> str:
-    """A machine's full name."""
-    try:
-        return chips.get(name).title
-    except RanvierError:
-        return name

@@ -1,0 +1,130 @@
+"""The table of a comparison as plain text, for terminals and for other renderers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ranvier.bench._machine import Machine
+from ranvier.report import Quantity, text_table
+from ranvier.units import format_si
+
+__all__ = ["MEANING", "amount", "percent", "percents", "spread", "text", "to_rows", "unpriced"]
+
+NONE = "–"
+MEANING = (
+    "spikes as ideal: |A and B| / |A or B| over (tick, neuron) events, A the ideal machine's, "
+    "B this machine's"
+)
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A share as per cent."""
+    return NONE if value is None else f"{100 * value:.{digits}f} %"
+
+
+def percents(quantity: Quantity) -> str:
+    """A share as per cent with its interval."""
+    if quantity.low is None or quantity.high is None:
+        return percent(quantity.value)
+    return f"{percent(quantity.value)} ({100 * quantity.low:.1f} to {100 * quantity.high:.1f})"
+
+
+def amount(quantity: Quantity | None) -> str:
+    """A number with its unit."""
+    if quantity is None or quantity.value is None:
+        return NONE
+    if quantity.unit == "B":
+        return _bytes(quantity.value)
+    return format_si(quantity.value, quantity.unit, digits=3)
+
+
+def spread(quantity: Quantity | None) -> str:
+    """The range of a number, or ``""`` where it has none."""
+    if quantity is None or quantity.low is None or quantity.high is None:
+        return ""
+    if quantity.low == quantity.high:
+        return ""
+    low, high = (format_si(v, quantity.unit, digits=3) for v in (quantity.low, quantity.high))
+    return f"{low} to {high}"
+
+
+def _bytes(value: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.3g} GiB"
+
+
+def unpriced(machine: Machine, kind: str) -> list[str]:
+    """Counts that have no published price and are therefore not in a number."""
+    report = machine.energy if kind == "energy" else machine.latency
+    issues = () if report is None else report.issues
+    names = [
+        i.where.rpartition(".")[2] if "." in i.where else "links between the parts"
+        for i in issues
+        if i.code == "unpublished"
+    ]
+    return list(dict.fromkeys(names))
+
+
+def to_rows(machines: Sequence[Machine]) -> list[dict[str, str]]:
+    """One dict per figure: its name under ``""``, its ``kind``, and a cell per machine."""
+
+    def row(name: str, kind: str, cell: Any) -> dict[str, str]:
+        return {"": name, "kind": kind, **{m.name: cell(m) for m in machines}}
+
+    def relative(quantity: Quantity, machine: Machine) -> str:
+        return "reference" if machine.is_ideal else percent(quantity.value)
+
+    def fullest(machine: Machine) -> str:
+        core = machine.fullest
+        return NONE if core is None else f"{percent(core.share, 1)} ({core.fullest})"
+
+    def physical(machine: Machine, value: object) -> str:
+        return str(value) if machine.cores else NONE
+
+    def ranged(machine: Machine, kind: str) -> str:
+        quantity = machine.per_inference(kind)
+        if quantity is None:
+            return NONE if machine.is_ideal else "unknown"
+        width, star = spread(quantity), "*" if unpriced(machine, kind) else ""
+        return amount(quantity) + star + (f" ({width})" if width else "")
+
+    rows = [
+        row("test accuracy (95 % interval)", "simulated", lambda m: percents(m.accuracy)),
+        row("right answers", "simulated", lambda m: f"{m.correct} of {m.samples}"),
+        row("spikes as ideal", "simulated", lambda m: relative(m.identical, m)),
+        row("output spikes as ideal", "simulated", lambda m: relative(m.identical_outputs, m)),
+        row("realised", "", lambda m: m.exactness),
+        row("cores", "mapping", lambda m: physical(m, len(m.cores))),
+        row("chips", "mapping", lambda m: physical(m, m.chips)),
+        row("memory used", "mapping", lambda m: amount(m.memory)),
+        row("fullest core", "mapping", fullest),
+        row("latency per inference", "estimated", lambda m: ranged(m, "latency")),
+        row("energy per inference", "estimated", lambda m: ranged(m, "energy")),
+    ]
+    return [r for r in rows if any(r[m.name] != NONE for m in machines)]
+
+
+def text(comparison: Any) -> str:
+    """The table, what it means, and the first difference of each machine."""
+    rows = comparison.rows()
+    table = text_table({key: [r[key] for r in rows] for key in rows[0]})
+    lines = [comparison.title, "", table, "", MEANING]
+    lines.append(
+        f"{comparison.samples} of {comparison.available} test samples, {comparison.ticks} ticks of "
+        f"{comparison.dt * 1e3:g} ms each, encoder {comparison.task['encoder']['name']}, "
+        f"seed {comparison.seed}"
+    )
+    for machine in comparison.machines:
+        if machine.divergence is not None:
+            lines.append(f"{machine.name}: {machine.divergence.sentence()}")
+        for kind in ("energy", "latency"):
+            missing = unpriced(machine, kind)
+            if missing:
+                lines.append(
+                    f"* {machine.name}: no published price, not in the {kind}: {', '.join(missing)}"
+                )
+    return "\n".join(dict.fromkeys(lines)) + "\n"
