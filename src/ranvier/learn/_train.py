@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -32,11 +33,12 @@ SILENT, LOUD = 0.5, 0.5
 """Warn when more than this share of a layer never fires, or a layer's rate exceeds it."""
 
 
-def build(options: TrainOptions, shape: tuple[int, ...], classes: int) -> Network:
-    """The untrained network: input, hidden1, ..., output; dense, one tick a layer, no bias.
+def build(options: TrainOptions, shape: tuple[int, ...], classes: int, data: str) -> Network:
+    """The untrained network for ``data``: input, hidden1, ..., output; dense, one tick a layer.
 
     The neurons are ``lif`` with v_leak = v_reset = 0 V and a threshold of 1 V; weights [V] arrive
     on the ``jump`` port: v[t] = exp(-dt/tau) v[t-1] + W s[t-1], a spike where v > 1, then v = 0.
+    There is no bias.
     """
     rng = np.random.default_rng(options.seed)
     names = ["input", *(f"hidden{k}" for k in range(1, len(options.hidden) + 1)), "output"]
@@ -54,13 +56,13 @@ def build(options: TrainOptions, shape: tuple[int, ...], classes: int) -> Networ
             Projection(source=source, target=target, port="jump", connectivity=Dense(weights))
         )
     task = Task(
-        data=options.data.partition(":")[0], shape=shape, classes=classes, ticks=options.ticks,
+        data=data, shape=shape, classes=classes, ticks=options.ticks,
         dt=options.dt, seed=options.seed, encoder=options.recipe_encoder(),
         decoder={"name": "count", "population": "output"},
-        options={**options.to_dict(), "data": options.data.partition(":")[0]},
+        options={**options.to_dict(), "data": data},
     )  # fmt: skip
     return Network(
-        name=task.data,
+        name=re.sub(r"[^A-Za-z0-9_]+", "_", data)[:100] or "network",
         populations=tuple(populations),
         projections=tuple(projections),
         outputs=("output",),
@@ -94,7 +96,7 @@ class _Run:
         self.batches = -(-self.learned.size // options.batch)
         needed = -(-STEPS // self.batches)
         self.epochs = options.epochs or min(MOST, max(FEWEST, needed))
-        self.network = build(options, data.x.shape[1:], data.classes)
+        self.network = build(options, data.x.shape[1:], data.classes, data.name)
         self.task = Task.of(self.network)
         surrogate = getattr(neurons, options.surrogate)(options.slope)
         self.module = Module(self.network, options.dt, surrogate=surrogate)
@@ -167,9 +169,13 @@ class _Run:
             counts, labels = spikes["output"].sum(0), self.labels[chosen]
             loss = torch.nn.functional.cross_entropy(counts * LOGIT, labels)
             value = float(loss.detach())
-            if not np.isfinite(value):
+            # A potential that is no number is not above the threshold: weights can be lost while
+            # the loss still looks sound, so both are watched.
+            weights = all(bool(torch.isfinite(w).all()) for w in self.module.parameters())
+            if not (weights and np.isfinite(value)):
+                what = "the loss" if weights else "a weight"
                 raise fail("loss-not-finite", f"train, epoch {number}, step {k + 1}",
-                           "the loss stopped being a number", got=value,
+                           f"{what} stopped being a number", got=f"loss {value:g}",
                            hint=("use a smaller lr", "use a smaller slope"))  # fmt: skip
             self.optimiser.zero_grad()
             loss.backward()
