@@ -53,7 +53,11 @@ class Partition:
             return replace(
                 draft, cores=(tuple(Piece(population=n, index=whole[n]) for n in names),)
             )
-        limits = [replace(limit, limit=limit.limit * self.fill) for limit in chip.limits]
+        # At least one of everything, or small tables (16 profiles) would allow nothing at all.
+        limits = [
+            replace(limit, limit=max(limit.limit * self.fill, min(limit.limit, 1.0)))
+            for limit in chip.limits
+        ]
         connections = Connections(draft)
         plain = [Piece(population=n, index=whole[n]) for n in names]
         cores = _fill(connections, plain, limits, chip.shared_cores)
@@ -157,8 +161,7 @@ def _metis(
     graph: Any = pymetis
     _, label = graph.part_graph(
         parts,
-        xadj=ptr.tolist(),
-        adjncy=both[:, 1].tolist(),
+        graph.CSRAdjacency(ptr.tolist(), both[:, 1].tolist()),
         vweights=[1] * n + [0] * (vertices - n),
         options=graph.Options(seed=seed % 2**31),
     )
