@@ -61,7 +61,7 @@ def fit_table(rows: list[dict[str, Any]]) -> Any:
     parts = any("part" in row for row in rows)
     return table(
         "The fullest core, by resource",
-        [*(["machine"] if parts else []), "resource", ">used", ">limit", ">full", "which"],
+        [*(["machine"] if parts else []), "resource", ">used", ">limit", ">full", "~which"],
         [
             [
                 *([row["part"]] if parts else []),

@@ -7,17 +7,18 @@ import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ranvier.errors import Issue
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions
     from rich.text import Text
 
     from ranvier.progress import Progress
 
-__all__ = ["Output", "issue_lines", "report_issues", "table"]
+__all__ = ["Output", "Table", "issue_lines", "report_issues", "table"]
 
 MOST_ISSUES = 40
 PIPE_WIDTH = 160
@@ -86,27 +87,68 @@ def report_issues(issues: Sequence[Issue], *, json: bool) -> None:
         err.print(line, soft_wrap=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
-    """A plain table; a column whose name begins with ``>`` stands to the right."""
-    from rich import box
-    from rich.table import Table
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, give: int = 24
+) -> Table:
+    """A plain table; a column named ``>x`` stands to the right, ``~x`` gives way and wraps down to
+    a width of ``give``."""
     from rich.text import Text
 
-    made = Table(
-        title=Text(title) if title else None,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-    )
-    for name in columns:
-        right = name.startswith(">")
-        made.add_column(name.removeprefix(">"), justify="right" if right else "left",
-                        overflow="fold")  # fmt: skip
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
-    return made
+    cells = [[c if isinstance(c, Text) else Text(str(c)) for c in row] for row in rows]
+    return Table(title, columns, cells, give)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns where the terminal is wide enough for them, else one line a cell; never cut."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Text]]
+    give: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Any]:
+        from rich.text import Text
+
+        names = [name.lstrip(">~") for name in self.columns]
+        widths = [
+            max([len(name), *(row[k].cell_len for row in self.rows)])
+            for k, name in enumerate(names)
+        ]
+        least = [
+            min(width, self.give) if column.startswith("~") else width
+            for column, width in zip(self.columns, widths, strict=True)
+        ]
+        if sum(least) + 3 * len(least) <= options.max_width:
+            yield self._columns(names, least)
+            return
+        if self.title:
+            yield Text(self.title, style="bold")
+        for row in self.rows:
+            yield Text.assemble(row[0].copy(), style="bold")
+            for name, cell in zip(names[1:], row[1:], strict=True):
+                if cell.plain not in ("", "-"):
+                    yield Text.assemble(f"  {name}: ", cell)
+
+    def _columns(self, names: Sequence[str], least: Sequence[int]) -> Any:
+        from rich import box
+        from rich.table import Table as Columns
+        from rich.text import Text
+
+        made = Columns(
+            title=Text(self.title) if self.title else None,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            show_edge=False,
+        )
+        for column, name, width in zip(self.columns, names, least, strict=True):
+            justify = "right" if column.startswith(">") else "left"
+            made.add_column(name, justify=justify, overflow="fold", min_width=width)
+        for row in self.rows:
+            made.add_row(*row)
+        return made
 
 
 def _print_json(document: Any) -> None:

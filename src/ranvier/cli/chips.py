@@ -29,13 +29,15 @@ def chips(
     out = Output(json=json, quiet=quiet)
     if name is None:
         rows = [_overview(chip) for _, chip in machines.CHIPS.items()]
-        columns = ["name", "machine", ">cores", ">tick", "numbers", "energy", "exact against"]
+        columns = ["name", "machine", ">cores", ">tick", "numbers", "energy"]
         cells = [
             [r["name"], r["title"], r["cores"] or "no limit", _tick(r["dt"]), r["dtype"],
-             "yes" if r["costs"] else "-", r["exactness"]] for r in rows
+             "yes" if r["costs"] else "-"] for r in rows
         ]  # fmt: skip
         more = "ranvier chips NAME shows limits and costs, --sources where they are from"
-        out.result({"chips": rows}, table("", columns, cells), "", more)
+        against = [f"{r['name']}: {r['exactness']}" for r in rows]
+        listed = table("", columns, cells)
+        out.result({"chips": rows}, listed, "", "What each is exact against", *against, "", more)
         return 0
     chip = machines.get(name)
     out.result(_details(chip), *_show(chip, sources))
@@ -128,7 +130,7 @@ class _Cited:
 
 
 def _cost_table(cost: Any, cited: _Cited | None) -> Any:
-    columns = ["one", ">costs", "evidence", *(["source", "conditions"] if cited else [])]
+    columns = ["one", ">costs", "evidence", *(["source", "~conditions"] if cited else [])]
     rows = [
         [c.per, _value(c), c.evidence, *([cited(c.source), c.conditions] if cited else [])]
         for c in (*cost.energy, *cost.time)

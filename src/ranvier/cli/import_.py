@@ -108,7 +108,7 @@ def _labels(rows: list[list[str]]) -> Any:
 
     return table(
         "",
-        ["node", "label", "what was done"],
+        ["node", "label", "~what was done"],
         [[where, Text(label, STYLES.get(label, "")), words] for where, label, words in rows],
     )
 

@@ -112,7 +112,7 @@ def _shown(out: Output, result: Any, accuracy: float | None, target: Path) -> li
         ]
         for epoch in result.history
     ]
-    columns = [">epoch", ">loss", ">right", ">kept out", "spikes per neuron and tick"]
+    columns = [">epoch", ">loss", ">right", ">kept out", "~spikes per neuron and tick"]
     lines = [table("", columns, rows[-10:]), "", *out.issues(report.issues)]
     lines.append(f"{report.samples} samples, {report.epochs} epochs, {report.seconds:.1f} s")
     if accuracy is not None:
