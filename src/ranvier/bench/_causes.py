@@ -199,7 +199,9 @@ def _weights(reference: Reference, realised: Realised) -> list[Change]:
         largest = max(largest, float(off[changed].max(initial=0.0)))
     found: list[Change] = []
     if moved:
+        size = max(float(np.abs(w.weight).max(initial=0.0)) for w in reference.wires)
         text = f"{moved} of {total} weights into this neuron were rounded, by at most {largest:.3g}"
+        text += f" ({100 * largest / size:.2g} % of the largest)" if size else ""
         found.append(("weight rounding", text, _with_weights(rounded)))
     if cut:
         text = f"{cut} of {total} weights into this neuron are cut to the largest the chip stores"

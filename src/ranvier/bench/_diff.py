@@ -284,7 +284,10 @@ def explain(
             continue
         if program is program_a and ratio > 1:
             continue
-        found += scene.causes(Realised(program, _folded(network, program)), recording, label, b)
+        realised = Realised(program, _folded(network, program))
+        part = realised.part(first.population)
+        whose = f"{part.chip} in {label}" if program.parts and part is not None else label
+        found += scene.causes(realised, recording, whose, b)
     best = [c for c in found if c.reproduces]
     rest = [c for c in found if not c.reproduces]
     return Divergence(

@@ -9,8 +9,7 @@ STYLE = """
 --s0:#0072b2;--s1:#e69f00;--s2:#009e73;--s3:#cc79a7;--s4:#56b4e9;--s5:#d55e00;--s6:#f0e442;--s7:#999}
 @media (prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#a0a8b2;--page:#14171b;--card:#1c2026;
 --edge:#343b44;--grid:#2a3038;--blue:#6cb8ec;--orange:#ff9d5c;--both:#8b949e;--low:#1f3a52;
---high:#9fd4ff;--idle:#262b32;--good:#7ee0bd;--good-bg:#12352a;--warn:#ffcf87;--warn-bg:#3d2c0c;
---s0:#3d9bd6}}
+--high:#9fd4ff;--idle:#262b32;--good:#7ee0bd;--good-bg:#12352a;--warn:#ffcf87;--warn-bg:#3d2c0c}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);
 font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -34,7 +33,8 @@ thead th{font-size:.9rem;border-bottom:2px solid var(--edge);vertical-align:bott
 tbody th{font-weight:500}
 .result td,.result thead th:nth-child(n+3){min-width:9.5em}
 tbody tr:last-child>*{border-bottom:0}
-td small{white-space:nowrap}
+td small,.num{white-space:nowrap}
+tbody th{min-width:9em}
 code{font-size:.85em;color:var(--soft);font-weight:400}
 .badge{display:inline-block;padding:1px 9px;border-radius:20px;font-size:.82rem;white-space:nowrap;
 background:var(--idle);color:var(--ink)}
@@ -52,7 +52,7 @@ dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 svg{display:block;max-width:100%;height:auto;min-width:480px;
 font:13px system-ui,"DejaVu Sans",sans-serif}
 svg text{fill:var(--ink)}svg .small{fill:var(--soft);font-size:11.5px}svg .value{font-weight:600}
-svg .onbar{fill:#000;font-size:11.5px;font-weight:600}
+svg .onbar{fill:#000;font-size:11.5px;font-weight:600}svg .onbar.on0{fill:#fff}
 .axis{stroke:var(--soft);stroke-width:1}.grid{stroke:var(--grid);stroke-width:1}
 .whisker{stroke:var(--blue);stroke-width:2}.dot{fill:var(--blue)}
 .panel{fill:var(--page);stroke:var(--edge)}

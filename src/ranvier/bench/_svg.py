@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from math import ceil, floor, log10, sqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def intervals(key: str, title: str, rows: Sequence[tuple[str, Quantity]], axis: 
     ticks = _log_ticks(min(ends), max(ends))
     if len(ticks) < 2:
         ticks = [ticks[0], ticks[0] * 10]
-    left, right, top, row = 170.0, 640.0, 14.0, 30.0
+    left, right, top, row = 170.0, 800.0, 14.0, 30.0
     bottom = top + row * len(known)
     low, high = log10(ticks[0]), log10(ticks[-1])
 
@@ -92,7 +93,7 @@ def intervals(key: str, title: str, rows: Sequence[tuple[str, Quantity]], axis: 
         return left + (right - left) * (log10(value) - low) / (high - low)
 
     about = "; ".join(f"{name}: {amount(q)} {spread(q)}".strip() for name, q in known)
-    drawing = _Drawing(key, title, about, 780, bottom + 46)
+    drawing = _Drawing(key, title, about, 960, bottom + 46)
     for tick in ticks:
         drawing.line(at(tick), top, at(tick), bottom, "grid")
         words = format_si(tick, known[0][1].unit, digits=1)
@@ -125,14 +126,14 @@ def breakdown(key: str, title: str, machines: Sequence[Machine]) -> str:
     if not bars:
         return ""
     names = list(dict.fromkeys(q.name for _, rows, _ in bars for q in rows))
-    left, width, top, row = 170.0, 520.0, 10.0, 40.0
+    left, width, top, row = 170.0, 680.0, 10.0, 40.0
     legend = top + row * len(bars) + 44
     lines = ceil(len(names) / 4)
     about = "; ".join(
         f"{name}: " + ", ".join(f"{q.name} {100 * (q.value or 0) / total:.1f} %" for q in rows)
         for name, rows, total in bars
     )
-    drawing = _Drawing(key, title, about, 780, legend + 22 * lines)
+    drawing = _Drawing(key, title, about, 960, legend + 22 * lines)
     for k, (name, rows, total) in enumerate(bars):
         y, x = top + row * k, left
         drawing.text(left - 12, y + 19, name, anchor="end")
@@ -143,7 +144,13 @@ def breakdown(key: str, title: str, machines: Sequence[Machine]) -> str:
             drawing.rect(x, y + 2, part, 26, f"s{names.index(q.name) % 8}", tip)
             if part > 60:
                 words = f"{100 * (q.value or 0) / total:.0f} %"
-                drawing.text(x + part / 2, y + 19, words, anchor="middle", cls="onbar")
+                drawing.text(
+                    x + part / 2,
+                    y + 19,
+                    words,
+                    anchor="middle",
+                    cls=f"onbar on{names.index(q.name) % 8}",
+                )
             x += part
     base = top + row * len(bars)
     for k in range(0, 101, 25):
@@ -176,7 +183,7 @@ def raster(
 
     ``first`` rings a (population, neuron, tick).
     """
-    left, width, gap = 110.0, max(300.0, min(760.0, 14.0 * ticks)), 14.0
+    left, width, gap = 110.0, max(680.0, min(820.0, 14.0 * ticks)), 14.0
     bands: list[tuple[str, int, int, float, float]] = []
     y = 8.0
     for name, size in sizes.items():
@@ -240,7 +247,7 @@ def _pairs(events: Events | None, size: int, step: int) -> NDArray[np.int64]:
     return np.unique(events.tick[keep] * size + events.id[keep])
 
 
-def _marks(kind: str, x: NDArray[np.float64], y: NDArray[np.float64], pitch: float) -> str:
+def _marks(kind: str, x: NDArray[Any], y: NDArray[Any], pitch: float) -> str:
     """Three shapes, so that colour is not needed: a bar, a circle, a cross."""
     pairs = list(zip(x.tolist(), y.tolist(), strict=True))
     if kind == "both":
@@ -263,7 +270,7 @@ def chip_map(key: str, title: str, topology: Topology, cores: Sequence[CoreUse])
     cell = float(np.clip(620.0 / (len(xs) * (side + 0.6)), 5.0, 16.0))
     tile = side * cell + 6.0
     left, top = 46.0, 10.0
-    width = left + tile * (xs[-1] - xs[0] + 1) + 170
+    width = left + tile * (xs[-1] - xs[0] + 1) + 150
     bottom = top + tile * (ys[-1] - ys[0] + 1)
     about = f"{len(used)} of {topology.cores} cores in use; " + "; ".join(
         _holds(core) for core in list(used.values())[:40]

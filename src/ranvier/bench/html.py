@@ -217,12 +217,12 @@ def _differences(c: Comparison) -> str:
                 escape(cause.cls),
                 "yes" if cause.alone else "no",
                 "yes" if cause.reproduces else "no",
-                "" if cause.margin is None else f"{cause.margin:+.3g}",
+                "" if cause.margin is None else f"<span class=num>{cause.margin:+.3g}</span>",
                 escape(cause.detail),
             ]
             for cause in told.causes
         ]
-        moved = f"moves {escape(told.state)} by" if told.state else "moves by"
+        moved = f"moves {escape(told.state)} against its threshold by" if told.state else "moves by"
         head = ["change", "alone enough", "does what the machine did", moved, "what it is"]
         table = _table(head, rows, "Every change of the machine, tried alone on the ideal neuron")
         notes = "".join(f"<p class=note>{escape(n)}</p>" for n in told.notes)
