@@ -1,7 +1,7 @@
 """Compile a Network for a Chip into a Program. One pass a file; a pass's fields are its options."""
 
 from ranvier.compile._draft import Draft, Pass, Piece
-from ranvier.compile._pipeline import Between, compile, default_passes, passes_from_text
+from ranvier.compile._pipeline import PASSES, Between, compile, default_passes, passes_from_text
 from ranvier.compile._program import (
     Block,
     Bridge,
@@ -25,6 +25,7 @@ from ranvier.compile.quantise import Quantise
 from ranvier.compile.route import Route
 
 __all__ = [
+    "PASSES",
     "Between",
     "Block",
     "Bridge",

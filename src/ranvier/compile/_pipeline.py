@@ -13,19 +13,22 @@ from ranvier import chips
 from ranvier.chips import Chip
 from ranvier.compile._draft import Draft, Pass
 from ranvier.compile._program import Bridge, Program
-from ranvier.compile.legalise import Legalise
 from ranvier.compile.pack import Pack
-from ranvier.compile.partition import Partition
-from ranvier.compile.place import Place
-from ranvier.compile.quantise import Quantise
-from ranvier.compile.route import Route
 from ranvier.errors import fail, unknown
 from ranvier.network import Network, Population
+from ranvier.registry import Registry
 
-__all__ = ["Between", "compile", "default_passes", "passes_from_text"]
+__all__ = ["PASSES", "Between", "compile", "default_passes", "passes_from_text"]
 
 Between = Callable[[str, Draft, "Draft | Program"], None]
 """Called after every pass with its name, what went in and what came out: to print, time, verify."""
+
+
+PASSES: Registry[type[Pass]] = Registry("pass", "ranvier.compile", "PASS")
+"""All passes by name: the files of this package and those of installed packages."""
+
+ORDER = ("legalise", "quantise", "partition", "place", "route")
+"""The line every network goes along; packing always comes last."""
 
 
 def default_passes(*, mapped: bool = True) -> tuple[Pass, ...]:
@@ -33,16 +36,19 @@ def default_passes(*, mapped: bool = True) -> tuple[Pass, ...]:
 
     ``mapped=False`` stops after quantise: the quantised network on one boundless core.
     """
-    front: tuple[Pass, ...] = (Legalise(), Quantise())
-    return (*front, Partition(), Place(), Route()) if mapped else front
+    return tuple(PASSES.get(name)() for name in (ORDER if mapped else ORDER[:2]))
 
 
-def passes_from_text(settings: Sequence[str], *, mapped: bool = True) -> tuple[Pass, ...]:
+def passes_from_text(
+    settings: Sequence[str], *, mapped: bool = True, add: Sequence[str] = ()
+) -> tuple[Pass, ...]:
     """Default passes with options as text: ``["place.method=random", "partition.fill=0.5"]``.
 
-    Raises RanvierError with a did-you-mean for an unknown pass, option or value.
+    ``add`` names further passes, put at the end of the line in that order. Raises RanvierError with
+    a did-you-mean for an unknown pass, option or value.
     """
     passes: dict[str, Any] = {p.name: p for p in default_passes(mapped=mapped)}
+    passes |= {name: PASSES.get(name)() for name in add}
     for setting in settings:
         place, equals, text = setting.partition("=")
         name, dot, option = place.partition(".")
