@@ -3,23 +3,30 @@
 from ranvier.bench import html
 from ranvier.bench._causes import CLASSES, Cause
 from ranvier.bench._compare import Comparison, compare
-from ranvier.bench._diff import Divergence, First, diff, explain
+from ranvier.bench._diff import diff, explain
+from ranvier.bench._divergence import Divergence, First, first_difference
 from ranvier.bench._machine import CoreUse, Machine
 from ranvier.bench._metrics import Share, share, wilson
+from ranvier.bench._structure import Difference, Differences, differences, read
 
 __all__ = [
     "CLASSES",
     "Cause",
     "Comparison",
     "CoreUse",
+    "Difference",
+    "Differences",
     "Divergence",
     "First",
     "Machine",
     "Share",
     "compare",
     "diff",
+    "differences",
     "explain",
+    "first_difference",
     "html",
+    "read",
     "share",
     "wilson",
 ]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ranvier import chips as machines
 from ranvier import cost, sim
-from ranvier.bench._diff import Divergence, explain, recordable, with_inputs
+from ranvier.bench._diff import explain, recordable, with_inputs
+from ranvier.bench._divergence import Divergence
 from ranvier.bench._machine import Machine, machine_facts
 from ranvier.bench._metrics import Share, share, spiking
 from ranvier.bench._table import text, to_rows

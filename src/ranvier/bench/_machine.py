@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ranvier.bench._diff import Divergence
+from ranvier.bench._divergence import Divergence
 from ranvier.bench._metrics import Share, wilson
 from ranvier.chips import Chip, Topology
 from ranvier.compile import Program

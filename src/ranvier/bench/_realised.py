@@ -9,10 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier import chips
 from ranvier.bench._probe import Cell
 from ranvier.chips import Chip
-from ranvier.compile import Block, Program, find_projection, projection_weights, synapse_ports
+from ranvier.compile import (
+    Block,
+    Program,
+    find_projection,
+    machine_of,
+    projection_weights,
+    synapse_ports,
+)
 from ranvier.errors import RanvierError
 from ranvier.network import Network, Population, Projection
 from ranvier.neurons import discretise
@@ -76,7 +82,7 @@ class Realised:
         for block in program.blocks:
             if block.population == population:
                 inside = (slots >= block.start) & (slots < block.start + block.n)
-                yield chips.get(program.chip), block, index[inside]
+                yield machine_of(program), block, index[inside]
 
     def cell(self, population: str, index: int) -> Cell | None:
         """One neuron as the chip has it."""
