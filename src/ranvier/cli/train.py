@@ -55,6 +55,9 @@ def train(
         int | None, typer.Option(help="Train through weights rounded to so many steps; 0: not.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Take only the first samples.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of torch; the result depends on it.")
+    ] = None,
     test: Annotated[
         bool, typer.Option("--test/--no-test", help="Ask the test part at the end.")
     ] = True,
@@ -71,6 +74,7 @@ def train(
         "ticks": ticks, "dt": dt, "tau": tau, "encoder": encoder, "max_rate": max_rate,
         "surrogate": surrogate, "slope": slope, "validation": validation, "patience": patience,
         "weight_levels": weight_levels, "limit": limit,
+        "threads": threads,
     }  # fmt: skip
     from ranvier import learn
     from ranvier.cli._train_options import train_options
