@@ -10,6 +10,7 @@ from ranvier.compile._program import (
     ProjectionTable,
     RuleTable,
     load_program,
+    machine_of,
 )
 from ranvier.compile._read_back import (
     find_projection,
@@ -46,6 +47,7 @@ __all__ = [
     "default_passes",
     "find_projection",
     "load_program",
+    "machine_of",
     "passes_from_text",
     "projection_weights",
     "read_back",

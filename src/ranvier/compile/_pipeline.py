@@ -105,7 +105,7 @@ def compile(
     traffic weights. ``parts[population]`` names the part of a mixed system a population goes to.
     Raises RanvierError with one Issue per thing that does not fit, each with ranked fixes.
     """
-    machine = chips.get(chip)
+    machine = chips.remember(chips.get(chip))
     tick = _choose_dt(network, machine, dt)
     if machine.parts:
         return _compile_parts(

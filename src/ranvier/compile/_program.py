@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranvier import chips
 from ranvier.bundle import content_hash, read_bundle, write_bundle
+from ranvier.chips import Chip
 from ranvier.errors import Issue, RanvierError, fail, unknown
 from ranvier.network import Probe, Rule
 from ranvier.network._bundle import pack_arrays, unpack_arrays
@@ -23,6 +25,7 @@ __all__ = [
     "ProjectionTable",
     "RuleTable",
     "load_program",
+    "machine_of",
 ]
 
 IntArray = NDArray[np.int64]
@@ -186,6 +189,11 @@ class Program:
     def save(self, path: str | Path) -> Path:
         """Write as a bundle, atomically."""
         return write_bundle(path, "program", *_encode(self))
+
+
+def machine_of(program: Program) -> Chip:
+    """The very chip a program was compiled for; raises RanvierError when it is not here."""
+    return chips.find(program.chip, program.chip_hash)
 
 
 def _encode(program: Program) -> tuple[Any, dict[str, NDArray[Any]]]:

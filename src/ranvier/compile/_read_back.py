@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier import chips
-from ranvier.compile._program import Program, ProjectionTable
+from ranvier.compile._program import Program, ProjectionTable, machine_of
 from ranvier.errors import fail, unknown
 from ranvier.network import Network, Projection, Sparse
 
@@ -55,7 +54,7 @@ def projection_weights(
     """
     table = find_projection(program, name)
     chosen = np.flatnonzero((origin >= table.first) & (origin < table.first + table.count))
-    implementation = chips.get(program.chip).implementation(table.implementation)
+    implementation = machine_of(program).implementation(table.implementation)
     index = origin[chosen] - table.first
     coded = np.zeros(table.count, weight.dtype)
     port = np.zeros(table.count, np.int64)

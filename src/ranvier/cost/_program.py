@@ -10,7 +10,7 @@ import numpy as np
 
 from ranvier import chips
 from ranvier.chips import Chip, CostTable
-from ranvier.compile import Program
+from ranvier.compile import Program, machine_of
 from ranvier.cost._counts import Counts, count
 from ranvier.cost._price import Priced, Span, apply, tally, total
 from ranvier.cost._report import (
@@ -156,7 +156,7 @@ def latency(
 def _parts(
     program: Program, recording: Recording, table: Table, chip: Chip | None
 ) -> tuple[Chip, np.ndarray, list[_Part], list[Issue]]:
-    machine = chip if chip is not None else chips.get(program.chip)
+    machine = chip if chip is not None else machine_of(program)
     counts = count(program, recording)
     issues: list[Issue] = []
     if machine.hash != program.chip_hash:

@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier import chips
-from ranvier.compile import Block, Program
+from ranvier.compile import Block, Program, machine_of
 from ranvier.compile.pack import pack_rows
-from ranvier.errors import fail
 from ranvier.neurons import Kernel
 from ranvier.sim._emit import BLOCK_FIELDS, Variant
 
@@ -127,16 +125,7 @@ def kernels_of(program: Program) -> list[Kernel]:
 
     Raises RanvierError when that chip is missing here or has changed since.
     """
-    chip = chips.get(program.chip)
-    if chip.hash != program.chip_hash:
-        raise fail(
-            "chip-changed",
-            program.name,
-            f"was compiled for another version of {chip.name}",
-            got=program.chip_hash[:12],
-            limit=chip.hash[:12],
-            hint="compile the network again",
-        )
+    chip = machine_of(program)
     found: dict[str, Kernel] = {}
     kernels: list[Kernel] = []
     for block in program.blocks:
@@ -192,7 +181,7 @@ def _flags(kernel: Kernel, block: Block) -> tuple[bool, ...]:
 
 def build(program: Program) -> Arrays:
     """Allocate everything a session needs."""
-    dtype = np.float64 if chips.get(program.chip).dtype == "f8" else np.int64
+    dtype = np.float64 if machine_of(program).dtype == "f8" else np.int64
     kernels = kernels_of(program)
     variants: list[Variant] = []
     blocks = np.zeros((len(kernels), len(BLOCK_FIELDS)), np.int64)

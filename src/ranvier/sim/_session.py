@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier import chips
-from ranvier.compile import Program, find_projection, projection_weights, synapse_ports
+from ranvier.compile import Program, find_projection, machine_of, projection_weights, synapse_ports
 from ranvier.errors import fail, unknown
 from ranvier.events import Events, Recording, State, Trace
 from ranvier.progress import NoProgress, Progress
@@ -58,7 +57,7 @@ class Session:
             raise fail("window", "Session.reset", "needs a window", hint="give window=ticks")
         self.program = program
         self.window, self.reset_windows = window, reset
-        self._dtype = np.float64 if chips.get(program.chip).dtype == "f8" else np.int64
+        self._dtype = np.float64 if machine_of(program).dtype == "f8" else np.int64
         self._arrays = build(program)
         self._run, self._deliver = load_worker(self._arrays.variants)
         self._recorded = self._choose(record)
@@ -283,7 +282,7 @@ class Session:
         inside = (s.origin >= table.first) & (s.origin < table.first + table.count)
         chosen = np.flatnonzero(inside)
         index = s.origin[chosen] - table.first
-        implementation = chips.get(self.program.chip).implementation(table.implementation)
+        implementation = machine_of(self.program).implementation(table.implementation)
         coded, port = implementation.encode(values, table.encoding)
         stored = np.zeros(table.count, bool)
         stored[index] = True

@@ -159,7 +159,7 @@ class SystemSession:
         parts = {name: part.recording() for name, part in self._sessions.items()}
         bridged = {b.population for b in self.program.bridges}
         first = next(iter(parts.values()))
-        merged: dict[str, dict[str, Any]] = {"events": {}, "traces": {}, "counts": {}}
+        merged: dict[str, Any] = {"events": {}, "traces": {}, "counts": {}}
         blocks: list[tuple[str, int]] = []
         for name, part in parts.items():
             own = {b.population for b in self.program.parts[name].blocks}

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ranvier import chips
-from ranvier.compile import Program
+from ranvier.compile import Program, machine_of
 from ranvier.errors import fail
 from ranvier.events import Events, Recording
 from ranvier.sim._arrays import expand_rules, kernels_of
@@ -36,7 +35,7 @@ def run_reference(
     """Run on one chip; records the events of every population, and counts."""
     if program.parts:
         raise fail("several-chips", program.name, "the reference engine runs one chip at a time")
-    integer = chips.get(program.chip).dtype == "i8"
+    integer = machine_of(program).dtype == "i8"
     number = int if integer else float
     events, given = source_events(program, stimulus, ticks, np.int64 if integer else np.float64)
     kernels = kernels_of(program)

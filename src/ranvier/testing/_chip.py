@@ -94,6 +94,9 @@ class ChipTests:
             passes=(*default_passes()[:3], Place(method="random"), default_passes()[4]),
         )  # fmt: skip
         assert not set(program.cores.tolist()) & set(dead)
+        whole, stimulus = self.program(0), self.stimulus(0)
+        for name, events in sim.run(whole, stimulus).events.items():
+            assert events.same_as(sim.run(program, stimulus).output(name))
 
     def test_encoding_is_a_fixed_point(self) -> None:
         """A weight that was rounded once is not rounded again."""
