@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,25 @@ from numpy.typing import NDArray
 
 from ranvier.errors import RanvierError, fail
 
-__all__ = ["FORMAT", "canonical_json", "content_hash", "read_bundle", "write_bundle"]
+__all__ = [
+    "FORMAT",
+    "canonical_json",
+    "content_hash",
+    "read_bundle",
+    "replace_directory",
+    "write_bundle",
+]
 
 FORMAT = 1
 ZIP_SUFFIXES = (".zip", ".rvn", ".rvp")
+MEMBERS = ("manifest.json", "document.json", "arrays.safetensors")
 MAX_JSON_BYTES = 512 * 2**20
 """A document larger than this is refused unread: parameters belong into the arrays."""
+MAX_MANIFEST_BYTES = 2**16
+MAX_DEFLATED_BYTES = 2**30
+"""Larger members are stored as they are, so that a small file can never ask for much memory."""
+MAX_DEPTH = 100
+"""Levels of nesting in a document; what we write has fewer than ten."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -57,9 +70,22 @@ def write_bundle(path: str | Path, kind: str, document: Any, arrays: Arrays) -> 
     from safetensors.numpy import save
 
     target = Path(path)
+    try:
+        text = canonical_json(document)
+        _check_depth(document)
+        blob = save({k: np.ascontiguousarray(v) for k, v in arrays.items()})
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise fail(
+            "not-plain-data",
+            str(target),
+            "the document holds something that JSON cannot",
+            got=str(error)[:200],
+            limit="numbers (finite), text, lists, mappings with text keys, arrays",
+            hint="look at metadata; nothing was written",
+        ) from error
     members = {
-        "document.json": canonical_json(document),
-        "arrays.safetensors": save({k: np.ascontiguousarray(v) for k, v in arrays.items()}),
+        "document.json": text,
+        "arrays.safetensors": blob,
     }
     manifest = {
         "ranvier": kind,
@@ -79,11 +105,12 @@ def write_bundle(path: str | Path, kind: str, document: Any, arrays: Arrays) -> 
             got=str(target.parent),
             hint=f"make it first: mkdir -p {target.parent}",
         )
-    if target.is_dir() and target.suffix not in ZIP_SUFFIXES and not _is_bundle_dir(target):
+    if target.suffix not in ZIP_SUFFIXES and target.exists() and not _is_bundle_dir(target):
+        what = "directory" if target.is_dir() else "file"
         raise fail(
             "not-a-bundle",
             str(target),
-            "a directory that is not a bundle is in the way",
+            f"a {what} that is not a bundle is in the way",
             hint="choose another name; nothing was changed",
         )
     try:
@@ -109,7 +136,8 @@ def _write_zip(target: Path, members: Mapping[str, bytes]) -> None:
                 for member, data in sorted(members.items()):
                     # A fixed time stamp: equal content gives an equal file.
                     info = zipfile.ZipInfo(member, date_time=(1980, 1, 1, 0, 0, 0))
-                    info.compress_type = zipfile.ZIP_DEFLATED
+                    small = len(data) <= MAX_DEFLATED_BYTES
+                    info.compress_type = zipfile.ZIP_DEFLATED if small else zipfile.ZIP_STORED
                     info.external_attr = 0o644 << 16
                     archive.writestr(info, data)
             stream.flush()
@@ -122,29 +150,46 @@ def _write_zip(target: Path, members: Mapping[str, bytes]) -> None:
 
 
 def _write_directory(target: Path, members: Mapping[str, bytes]) -> None:
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
+    def fill(fresh: Path) -> None:
         for member, data in members.items():
             with open(fresh / member, "wb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
+
+    replace_directory(target, fill)
+
+
+def replace_directory(target: Path, fill: Callable[[Path], None]) -> None:
+    """Make a directory complete or not at all: ``fill`` a new one beside it, then swap.
+
+    Whatever goes wrong (errors of ``fill``, OSError, Ctrl-C), ``target`` is what it was before.
+    """
+    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        fill(fresh)
         os.chmod(fresh, 0o777 & ~_umask())
         if target.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-            os.replace(target, old / "bundle")
-            try:
-                os.replace(fresh, target)
-            except OSError:
-                os.replace(old / "bundle", target)
-                raise
-            finally:
-                shutil.rmtree(old, ignore_errors=True)
+            _swap(fresh, target)
         else:
             os.replace(fresh, target)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
+
+
+def _swap(fresh: Path, target: Path) -> None:
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    try:
+        os.replace(target, old / "kept")
+        os.replace(fresh, target)
+    except BaseException:
+        if (old / "kept").exists() and not target.exists():
+            os.replace(old / "kept", target)
+        raise
+    finally:
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _umask() -> int:
@@ -154,15 +199,20 @@ def _umask() -> int:
 
 
 def _is_bundle_dir(path: Path) -> bool:
-    return (path / "manifest.json").is_file() or not any(path.iterdir())
+    """True where nothing but a bundle of ours (or nothing at all) would be replaced."""
+    if not path.is_dir():
+        return False
+    there = {item.name for item in path.iterdir()}
+    return not there or ("manifest.json" in there and there <= set(MEMBERS))
 
 
-def _damaged(path: Path, message: str, got: object = "") -> RanvierError:
+def _damaged(path: Path, message: str, got: object = "", limit: object = "") -> RanvierError:
     return fail(
         "damaged-bundle",
         str(path),
         message,
         got=got,
+        limit=limit,
         hint="get a fresh copy of the file; nothing was loaded",
     )
 
@@ -174,12 +224,16 @@ def read_bundle(path: str | Path, kind: str | None = None) -> tuple[Any, dict[st
     missing, truncated, altered, of another kind or of a newer format.
     """
     place = Path(path)
-    if not place.exists():
+    try:
+        missing = not place.exists()
+    except OSError:  # a name that is too long, say
+        missing = True
+    if missing:
         raise fail("no-such-file", str(place), "does not exist", hint="check the path")
     members = _members(place)
     try:
-        manifest = json.loads(members["manifest.json"])
-        listed = {k: (v["sha256"], v["bytes"]) for k, v in manifest["members"].items()}
+        manifest = _parse(members["manifest.json"])
+        listed = {k: (str(v["sha256"]), int(v["bytes"])) for k, v in manifest["members"].items()}
         found_kind, version = manifest["ranvier"], manifest["format"]
         content = manifest["content"]
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -200,49 +254,97 @@ def read_bundle(path: str | Path, kind: str | None = None) -> tuple[Any, dict[st
     for name in ("document.json", "arrays.safetensors"):
         if name not in listed or name not in members:
             raise _damaged(place, f"member {name} is missing")
-        if hashlib.sha256(members[name]).hexdigest() != listed[name][0]:
+        data = members[name]
+        if (hashlib.sha256(data).hexdigest(), len(data)) != listed[name]:
             raise _damaged(place, f"{name} does not match its hash: truncated or altered")
-    document, arrays = _decode(place, members)
-    if content_hash(document, arrays) != content:
+    document, arrays, found = _decode(place, members)
+    if found != content:
         raise _damaged(place, "content does not match the manifest")
     return document, arrays
 
 
-def _decode(place: Path, members: Mapping[str, bytes]) -> tuple[Any, dict[str, NDArray[Any]]]:
-    from safetensors import SafetensorError
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not allowed")
+
+
+def _parse(data: bytes) -> Any:
+    """JSON in UTF-8, without NaN and infinity, nested no deeper than MAX_DEPTH."""
+    document = json.loads(data.decode(), parse_constant=_no_constant)
+    _check_depth(document)
+    return document
+
+
+def _check_depth(document: Any) -> None:
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (dict, list, tuple))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _decode(place: Path, members: Mapping[str, bytes]) -> tuple[Any, dict[str, NDArray[Any]], str]:
+    """Document, arrays and hash of the content."""
     from safetensors.numpy import load
 
     try:
-        document = json.loads(members["document.json"])
-        arrays = load(members["arrays.safetensors"])
-    except (ValueError, RecursionError, SafetensorError, KeyError) as error:
+        document = _parse(members["document.json"])
+        arrays = dict(load(members["arrays.safetensors"]))
+        # The hash is made here because it, too, refuses what JSON cannot hold (1e999).
+        return document, arrays, content_hash(document, arrays)
+    except Exception as error:  # safetensors raises whatever its decoders raise
         raise _damaged(place, "cannot be decoded", got=str(error)[:200]) from error
-    return document, dict(arrays)
 
 
 def _members(place: Path) -> dict[str, bytes]:
-    names = ("manifest.json", "document.json", "arrays.safetensors")
     found: dict[str, bytes] = {}
     try:
         if place.is_dir():
-            for name in names:
+            for name in MEMBERS:
                 if (place / name).is_file():
+                    _check_size(place, name, (place / name).stat().st_size)
                     found[name] = (place / name).read_bytes()
+        elif not place.is_file():
+            raise _damaged(place, "is neither a file nor a directory")
         else:
             with zipfile.ZipFile(place) as archive:
-                for name in names:
-                    info = archive.NameToInfo.get(name)
-                    if info is None:
-                        continue
-                    if name.endswith(".json") and info.file_size > MAX_JSON_BYTES:
-                        raise _damaged(place, f"{name} is too large", got=info.file_size)
-                    found[name] = archive.read(name)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise _damaged(place, "is not a complete bundle", got=str(error)[:200]) from error
+                for name in MEMBERS:
+                    if name in archive.NameToInfo:
+                        found[name] = _zip_member(place, archive, archive.NameToInfo[name])
+    except RanvierError:
+        raise
     except OSError as error:
-        raise fail("cannot-read", str(place), f"cannot be read ({error.strerror})") from error
-    except Exception as error:  # zlib.error and friends share no base class
+        raise fail(
+            "cannot-read", str(place), f"cannot be read ({error.strerror or error})"
+        ) from error
+    except Exception as error:  # zipfile, zlib and struct errors share no base class
         raise _damaged(place, "is not a complete bundle", got=str(error)[:200]) from error
     if "manifest.json" not in found:
         raise _damaged(place, "is not a ranvier bundle: it has no manifest.json")
     return found
+
+
+def _zip_member(place: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """The bytes of a member, never more than it says it has."""
+    _check_size(place, info.filename, info.file_size)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _damaged(place, f"{info.filename} is compressed in a way that we never write")
+    packed = info.compress_type == zipfile.ZIP_DEFLATED
+    most = MAX_DEFLATED_BYTES if packed else place.stat().st_size
+    if info.file_size > most:
+        raise _damaged(
+            place, f"{info.filename} claims too many bytes", got=info.file_size, limit=most
+        )
+    with archive.open(info) as stream:
+        return stream.read(info.file_size)
+
+
+def _check_size(place: Path, name: str, size: int) -> None:
+    limits = {"manifest.json": MAX_MANIFEST_BYTES, "document.json": MAX_JSON_BYTES}
+    if size > limits.get(name, size):
+        raise _damaged(place, f"{name} is too large", got=size, limit=limits[name])

@@ -15,7 +15,10 @@ __all__ = ["Events", "concatenate"]
 
 
 def _index_array(name: str, values: ArrayLike) -> NDArray[np.int64]:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # a ragged list
+        raise fail("events-shape", f"Events.{name}", "must be one-dimensional") from error
     if array.ndim != 1:
         raise fail("events-shape", f"Events.{name}", "must be one-dimensional", got=array.shape)
     if array.size and array.dtype.kind not in "iu":
@@ -27,6 +30,48 @@ def _index_array(name: str, values: ArrayLike) -> NDArray[np.int64]:
             hint="round to whole ticks first, or use Events.from_seconds",
         )
     return array.astype(np.int64)
+
+
+def _payload_array(values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """A copy, one finite value per event."""
+    try:
+        payload = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise fail(
+            "events-payload", "Events.payload", "must hold numbers", got=str(error)[:80]
+        ) from error
+    if payload.shape != shape:
+        raise fail(
+            "events-shape",
+            "Events.payload",
+            "must have one value per event",
+            got=payload.shape,
+            limit=shape,
+        )
+    finite = np.isfinite(payload)
+    if not np.all(finite):
+        at = int(np.flatnonzero(~finite)[0])
+        raise fail(
+            "events-payload",
+            f"Events.payload[{at}]",
+            "must be a finite number",
+            got=payload[at],
+            hint="drop the event, or send 0",
+        )
+    return payload
+
+
+def _whole(name: str, value: Any) -> int:
+    """A whole number of at least 0."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0:
+        return int(value)
+    raise fail("events-range", f"Events.{name}", "must be a whole number of at least 0", got=value)
+
+
+def _check_dt(dt: Any) -> float:
+    if isinstance(dt, (int, float, np.number)) and np.isfinite(dt) and dt > 0:
+        return float(dt)
+    raise fail("events-dt", "Events.dt", "must be positive seconds", got=repr(dt))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +99,12 @@ class Events:
                 "tick and id must have equal length",
                 got=f"{tick.size} and {index.size}",
             )
-        if not (np.isfinite(self.dt) and self.dt > 0):
-            raise fail("events-dt", "Events.dt", "must be positive seconds", got=self.dt)
-        if self.size < 0 or self.ticks < 0:
-            raise fail(
-                "events-range",
-                "Events",
-                "size and ticks must not be negative",
-                got=f"size={self.size}, ticks={self.ticks}",
-            )
+        for name, value in (
+            ("dt", _check_dt(self.dt)),
+            ("size", _whole("size", self.size)),
+            ("ticks", _whole("ticks", self.ticks)),
+        ):
+            object.__setattr__(self, name, value)
         _check_range("tick", tick, self.ticks, "raise `ticks`, or cut the events with .window()")
         _check_range("id", index, self.size, "raise `size`, or map the addresses first")
         if tick.size and np.any(np.diff(tick) < 0):
@@ -74,25 +116,12 @@ class Events:
                 got=f"{tick[at]} after {tick[at - 1]}",
                 hint="build with Events.sorted(...)",
             )
-        if tick.size:
-            same = (np.diff(tick) == 0) & (np.diff(index) < 0)
-            if np.any(same):
-                order = np.lexsort((index, tick))
-                tick, index = tick[order], index[order]
-                if self.payload is not None:
-                    object.__setattr__(self, "payload", np.asarray(self.payload)[order])
-        if self.payload is not None:
-            payload = np.asarray(self.payload, dtype=np.float64)
-            if payload.shape != tick.shape:
-                raise fail(
-                    "events-shape",
-                    "Events.payload",
-                    "must have one value per event",
-                    got=payload.shape,
-                    limit=tick.shape,
-                )
-            if not np.all(np.isfinite(payload)):
-                raise fail("events-payload", "Events.payload", "holds NaN or infinity")
+        payload = None if self.payload is None else _payload_array(self.payload, tick.shape)
+        if np.any((np.diff(tick) == 0) & (np.diff(index) < 0)):
+            order = np.lexsort((index, tick))
+            tick, index = tick[order], index[order]
+            payload = None if payload is None else payload[order]
+        if payload is not None:
             payload.setflags(write=False)
             object.__setattr__(self, "payload", payload)
         for name, array in (("tick", tick), ("id", index)):
@@ -124,20 +153,47 @@ class Events:
                 "events-shape", "Events", "tick and id differ in length", got=f"{t.size}, {i.size}"
             )
         order = np.lexsort((i, t))
-        values = None if payload is None else np.asarray(payload, np.float64)[order]
+        values = None if payload is None else _payload_array(payload, t.shape)[order]
         return cls(t[order], i[order], size, ticks, dt, values)
 
     @classmethod
     def from_seconds(
         cls, time: ArrayLike, id: ArrayLike, *, size: int, duration: float, dt: float
     ) -> Events:
-        """From times in seconds: an event at time s falls into tick ``floor(s/dt + 0.5)``."""
-        seconds = np.asarray(time, np.float64)
-        if not np.all(np.isfinite(seconds)):
-            raise fail("events-time", "Events.from_seconds", "times hold NaN or infinity")
-        tick = np.floor(seconds / dt + 0.5).astype(np.int64)
-        ticks = int(np.ceil(duration / dt - 1e-9))
-        return cls.sorted(tick, id, size=size, ticks=ticks, dt=dt)
+        """From times in seconds: an event at time s falls into tick ``floor(s/dt + 0.5)``.
+
+        There are ``ceil(duration/dt)`` ticks, and one more where an event before the end rounds up
+        to it. Raises RanvierError for times outside 0 <= s < duration.
+        """
+        step = _check_dt(dt)
+        try:
+            seconds, length = np.asarray(time, np.float64), float(duration)
+        except (TypeError, ValueError) as error:
+            raise fail("events-time", "Events.from_seconds", "times must be numbers") from error
+        if not np.all(np.isfinite(seconds)) or not np.isfinite(length) or length < 0:
+            raise fail(
+                "events-time",
+                "Events.from_seconds",
+                "times and duration must be finite seconds, the duration not negative",
+            )
+        if seconds.size and not (seconds.min() >= 0 and seconds.max() < length):
+            at = int(np.flatnonzero((seconds < 0) | (seconds >= length))[0])
+            raise fail(
+                "events-time",
+                f"Events.from_seconds time[{at}]",
+                "lies outside the duration",
+                got=f"{seconds.ravel()[at]:g} s",
+                limit=f"0 <= time < {length:g} s",
+                hint="raise `duration`, or cut the events",
+            )
+        if length / step > 2**53:
+            raise fail(
+                "events-time", "Events.from_seconds", "has too many ticks", got=length / step
+            )
+        tick = np.floor(seconds / step + 0.5).astype(np.int64)
+        ticks = int(np.ceil(length / step - 1e-9))
+        ticks = max(ticks, int(tick.max()) + 1 if tick.size else 0)
+        return cls.sorted(tick, id, size=size, ticks=ticks, dt=step)
 
     @classmethod
     def from_raster(cls, raster: ArrayLike, *, dt: float) -> Events:
@@ -167,7 +223,9 @@ class Events:
 
     def counts(self, window: int | None = None) -> NDArray[np.int64]:
         """Events per window and source, [ceil(ticks/window), size]; one window by default."""
-        length = max(1, self.ticks) if window is None else window
+        length = max(1, self.ticks) if window is None else _whole("counts window", window)
+        if length < 1:
+            raise fail("events-window", "Events.counts", "a window needs at least 1 tick", got=0)
         rows = max(1, -(-self.ticks // length))
         flat = np.bincount((self.tick // length) * self.size + self.id, minlength=rows * self.size)
         return flat.reshape(rows, self.size).astype(np.int64)
@@ -182,7 +240,10 @@ class Events:
 
     def select(self, ids: ArrayLike) -> Events:
         """Only the sources ``ids`` (renumbered in that order)."""
-        chosen = np.asarray(ids, np.int64)
+        chosen = _index_array("select", ids)
+        _check_range("select", chosen, self.size, "ids are counted from 0")
+        if np.unique(chosen).size != chosen.size:
+            raise fail("events-range", "Events.select", "names a source twice")
         table = np.full(self.size, -1, np.int64)
         table[chosen] = np.arange(chosen.size)
         new = table[self.id]

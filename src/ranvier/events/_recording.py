@@ -54,15 +54,20 @@ class State:
         """Read a checkpoint; raises RanvierError when it is missing or damaged."""
         document, arrays = read_bundle(path, "state")
         try:
-            return cls(int(document["tick"]), arrays, str(document["program"]))
-        except (KeyError, TypeError, ValueError) as error:
+            tick, program = document["tick"], document["program"]
+        except (KeyError, TypeError) as error:
             raise fail("damaged-bundle", str(path), "does not describe a checkpoint") from error
+        if type(tick) is not int or tick < 0 or not isinstance(program, str):
+            raise fail("damaged-bundle", str(path), "does not describe a checkpoint")
+        return cls(tick, arrays, program)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Recording:
     """The outcome of a run of ``ticks`` ticks of ``dt`` seconds, cut into windows of ``window``.
 
+    ``start`` is the machine's tick at which it begins (not 0 after a checkpoint); windows end where
+    the machine's tick is a multiple of ``window``, so the first may be shorter.
     ``events[population]`` are the events of probed populations and outputs; ``traces`` map
     ``"population.state"`` to sampled values; ``counts[population]`` [windows, size] are events per
     window of every population, inputs included; ``counters[name]`` [windows, blocks] are what the
@@ -73,6 +78,7 @@ class Recording:
     ticks: int
     window: int
     program_hash: str
+    start: int = 0
     events: Mapping[str, Events] = field(default_factory=dict[str, Any])
     traces: Mapping[str, Trace] = field(default_factory=dict[str, Any])
     counts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict[str, Any])
@@ -83,7 +89,8 @@ class Recording:
     @property
     def windows(self) -> int:
         """Number of windows."""
-        return max(1, -(-self.ticks // self.window))
+        first = self.start % self.window
+        return max(1, -(-(first + self.ticks) // self.window))
 
     def output(self, population: str) -> Events:
         """Events of a population; raises RanvierError with a did-you-mean."""
@@ -134,6 +141,7 @@ class Recording:
             "dt": self.dt,
             "ticks": self.ticks,
             "window": self.window,
+            "start": self.start,
             "program": self.program_hash,
             "traces": list(self.traces),
             "counts": list(self.counts),
@@ -151,7 +159,13 @@ class Recording:
     def from_document(
         cls, document: Any, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, Events]
     ) -> Recording:
-        """The inverse of :meth:`to_document`."""
+        """The inverse of :meth:`to_document`; raises ValueError where it makes no sense."""
+        if not all(type(document[k]) is int for k in ("ticks", "window", "start")):
+            raise ValueError("ticks, window and start must be whole numbers")
+        if document["ticks"] < 0 or document["window"] < 1 or document["start"] < 0:
+            raise ValueError("ticks, window or start is out of range")
+        if type(document["dt"]) not in (int, float) or not document["dt"] > 0:
+            raise ValueError("dt must be positive seconds")
         state = None
         if document["state"] is not None:
             kept = {
@@ -165,6 +179,7 @@ class Recording:
             ticks=document["ticks"],
             window=document["window"],
             program_hash=document["program"],
+            start=document["start"],
             events=events,
             traces={
                 name: Trace(
@@ -190,7 +205,7 @@ def load_recording(path: str | Path) -> Recording:
         return read_recording(Path(path))
     except RanvierError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
+    except Exception as error:  # a stranger's file: whatever is wrong, one clear error
         raise fail(
             "damaged-recording",
             str(path),

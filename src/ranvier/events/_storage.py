@@ -2,65 +2,99 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from ranvier.bundle import read_bundle, write_bundle
-from ranvier.errors import fail
+import numpy as np
+
+from ranvier.bundle import read_bundle, replace_directory, write_bundle
+from ranvier.errors import RanvierError, fail
 from ranvier.events._events import Events
 from ranvier.events._recording import Recording
 
 __all__ = ["read_events", "read_recording", "save_recording", "write_events"]
 
+_BUNDLE = "recording.rvn"
 
-def write_events(events: Events, path: Path) -> None:
-    """One Parquet file: columns tick, id and, for graded events, payload; size, ticks and dt in the
-    metadata. Row groups of 128k rows so that a window is read without the rest."""
+
+def write_events(events: Events, path: str | Path) -> None:
+    """One Parquet file: columns tick, id and, for graded events, payload; size, ticks, dt and a
+    SHA-256 of the content in the metadata. Row groups of 128k rows so that a window is read
+    without the rest. Atomic; raises RanvierError when the disk is full."""
+    target, name = Path(path), None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        os.close(handle)
+        _write_table(events, name)
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException as error:
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _cannot_write(target, error) from error
+        raise
+
+
+def _cannot_write(path: Path, error: OSError) -> RanvierError:
+    return fail(
+        "cannot-write",
+        str(path),
+        f"could not be written ({error.strerror or error}); what was there is unchanged",
+        hint="free some disk space, or write elsewhere",
+    )
+
+
+def _digest(events: Events) -> str:
+    digest = hashlib.sha256(repr((events.size, events.ticks, events.dt)).encode())
+    for column in (events.tick, events.id, events.payload):
+        digest.update(b"-" if column is None else np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def _write_table(events: Events, path: str | Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns: dict[str, Any] = {"tick": events.tick, "id": events.id}
     if events.payload is not None:
         columns["payload"] = events.payload
-    meta = {"size": str(events.size), "ticks": str(events.ticks), "dt": repr(events.dt)}
-    table = pa.table(columns).replace_schema_metadata(meta)
-    encodings = {"tick": "DELTA_BINARY_PACKED", "id": "DELTA_BINARY_PACKED"}
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        pq.write_table(
-            table,
-            temporary,
-            compression="zstd",
-            use_dictionary=False,
-            column_encoding=encodings,
-            row_group_size=131072,
-        )
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise fail(
-            "cannot-write",
-            str(path),
-            f"could not be written ({error.strerror or error})",
-            hint="free some disk space, or write elsewhere",
-        ) from error
+    meta = {
+        "size": str(events.size),
+        "ticks": str(events.ticks),
+        "dt": repr(events.dt),
+        "sha256": _digest(events),
+    }
+    pq.write_table(
+        pa.table(columns).replace_schema_metadata(meta),
+        path,
+        compression="zstd",
+        use_dictionary=False,
+        column_encoding={"tick": "DELTA_BINARY_PACKED", "id": "DELTA_BINARY_PACKED"},
+        row_group_size=131072,
+        write_page_checksum=True,
+    )
 
 
-def read_events(path: Path) -> Events:
-    """The events of a Parquet file; raises RanvierError when it is missing or damaged."""
-    import pyarrow as pa
+def read_events(path: str | Path) -> Events:
+    """The events of a Parquet file; raises RanvierError when it is missing, damaged or altered.
+
+    A file without our hash (written by another program) is read, and checked like any events.
+    """
     import pyarrow.parquet as pq
 
-    if not path.is_file():
-        raise fail("no-such-file", str(path), "does not exist")
+    place = Path(path)
+    if not place.is_file():
+        raise fail("no-such-file", str(place), "does not exist", hint="check the path")
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(place, page_checksum_verification=True) as file:
+            table = file.read()
         meta = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
         columns = {name: table[name].to_numpy() for name in table.column_names}
-        return Events(
+        events = Events(
             columns["tick"],
             columns["id"],
             int(meta["size"]),
@@ -68,15 +102,24 @@ def read_events(path: Path) -> Events:
             float(meta["dt"]),
             columns.get("payload"),
         )
-    except (pa.ArrowException, KeyError, ValueError, OSError) as error:
+        if meta.get("sha256", _digest(events)) != (found := _digest(events)):
+            raise fail("damaged-recording", str(place), "does not match its hash", got=found[:12])
+    except RanvierError:
+        raise
+    except Exception as error:  # a stranger's file: whatever is wrong, one clear error
         raise fail(
-            "damaged-recording", str(path), "is not a readable event file", got=str(error)[:200]
+            "damaged-recording",
+            str(place),
+            "is not a readable event file",
+            got=f"{type(error).__name__}: {error}"[:200],
+            limit="Parquet with columns tick and id, and size, ticks and dt as metadata",
         ) from error
+    return events
 
 
 def save_recording(recording: Recording, path: Path) -> Path:
-    """Write beside the final place, then rename."""
-    if path.exists() and not (path / "recording.rvn").exists():
+    """Write beside the final place, then swap."""
+    if path.exists() and not _is_recording(path):
         raise fail(
             "not-a-recording",
             str(path),
@@ -84,29 +127,59 @@ def save_recording(recording: Recording, path: Path) -> Path:
             hint="choose another name; nothing was changed",
         )
     if not path.parent.is_dir():
-        raise fail("no-such-directory", str(path), "the directory to write into does not exist")
-    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        write_bundle(fresh / "recording.rvn", "recording", *recording.to_document())
+        raise fail(
+            "no-such-directory",
+            str(path),
+            "the directory to write into does not exist",
+            got=str(path.parent),
+            hint=f"make it first: mkdir -p {path.parent}",
+        )
+
+    def fill(fresh: Path) -> None:
+        document, arrays = recording.to_document()
+        hashes: dict[str, str] = {}
         for number, name in enumerate(sorted(recording.events)):
-            write_events(recording.events[name], fresh / f"events-{number}.parquet")
-        os.chmod(fresh, 0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(fresh, path)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
+            file = fresh / f"events-{number}.parquet"
+            _write_table(recording.events[name], file)
+            hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+        write_bundle(fresh / _BUNDLE, "recording", {**document, "hashes": hashes}, arrays)
+
+    try:
+        replace_directory(path, fill)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    except RanvierError as error:
+        # The bundle inside names a temporary place that is gone by now.
+        (first, *_), place = error.issues, str(path)
+        raise fail(first.code, place, first.message, hint=first.hint) from error
     return path
 
 
+def _is_recording(path: Path) -> bool:
+    """True where nothing but a recording of ours would be replaced."""
+    if not path.is_dir():
+        return False
+    there = {item.name for item in path.iterdir()}
+    events = {name for name in there if name.startswith("events-") and name.endswith(".parquet")}
+    return not there or (_BUNDLE in there and there == {_BUNDLE, *events})
+
+
 def read_recording(path: Path) -> Recording:
-    """The inverse of :func:`save_recording`."""
+    """The inverse of :func:`save_recording`; every file is checked against its hash first."""
     if not path.is_dir():
         raise fail("no-such-file", str(path), "is not a recording directory", hint="check the path")
-    document, arrays = read_bundle(path / "recording.rvn", "recording")
-    events = {
-        name: read_events(path / f"events-{number}.parquet")
-        for number, name in enumerate(sorted(document["events"]))
-    }
+    document, arrays = read_bundle(path / _BUNDLE, "recording")
+    events: dict[str, Events] = {}
+    for number, name in enumerate(sorted(document["events"])):
+        file = path / f"events-{number}.parquet"
+        if not file.is_file():
+            raise fail("damaged-recording", str(file), "is missing", hint="record again")
+        if hashlib.sha256(file.read_bytes()).hexdigest() != document["hashes"][name]:
+            raise fail(
+                "damaged-recording",
+                str(file),
+                "does not match its hash: truncated or altered",
+                hint="get a fresh copy; nothing was loaded",
+            )
+        events[name] = read_events(file)
     return Recording.from_document(document, arrays, events)

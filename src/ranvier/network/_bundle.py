@@ -27,8 +27,11 @@ def pack_arrays(value: Any, path: str, arrays: Arrays) -> Any:
         array = cast("NDArray[Any]", value)
         if array.ndim == 0:
             return array.item()
-        arrays[path] = array
-        return {REFERENCE: path}
+        place, number = path, 1
+        while place in arrays:  # only where a key holds a slash
+            place, number = f"{path}~{number}", number + 1
+        arrays[place] = array
+        return {REFERENCE: place}
     if isinstance(value, np.generic):
         return cast("np.generic", value).item()
     if isinstance(value, Mapping):
@@ -171,7 +174,7 @@ def load(path: str | Path) -> Network:
         return decode(document, arrays)
     except RanvierError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except Exception as error:  # a stranger's file: whatever is wrong, one clear error
         raise fail(
             "damaged-bundle",
             str(path),

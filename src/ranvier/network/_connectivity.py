@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import prod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.errors import fail, unknown
+from ranvier.network._given import shape_tuple, whole
 from ranvier.network._windows import int_pairs, int_tuple, tap_positions, window_shape
 
 __all__ = [
@@ -143,8 +144,13 @@ class Sparse(Connectivity):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", _weights("Sparse.weights", self.weights, (1,)))
-        object.__setattr__(self, "shape", (int(self.shape[0]), int(self.shape[1])))
-        for name, limit in (("pre", self.shape[0]), ("post", self.shape[1])):
+        shape = shape_tuple("Sparse.shape", self.shape, 0)
+        if len(shape) != 2:
+            raise fail(
+                "weights-shape", "Sparse.shape", "must be (sources, targets)", got=self.shape
+            )
+        object.__setattr__(self, "shape", shape)
+        for name, limit in (("pre", shape[0]), ("post", shape[1])):
             array = np.array(getattr(self, name))
             if array.shape != self.weights.shape or (array.size and array.dtype.kind not in "iu"):
                 raise fail(
@@ -194,6 +200,7 @@ class OneToOne(Connectivity):
 
     def __post_init__(self) -> None:
         array = _weights("OneToOne.weights", self.weights, (0, 1))
+        object.__setattr__(self, "n", whole("OneToOne.n", self.n, 0))
         if array.ndim == 1 and array.size != self.n:
             raise fail(
                 "weights-shape",
@@ -239,21 +246,19 @@ class Conv(Connectivity):
     def __post_init__(self) -> None:
         weights = _weights("Conv.weights", self.weights, (3, 4))
         axes = weights.ndim - 2
-        shape = tuple(int(v) for v in self.input_shape)
+        shape = shape_tuple("Conv.input_shape", self.input_shape, 1)
         set_ = object.__setattr__
         set_(self, "weights", weights)
+        set_(self, "groups", whole("Conv.groups", self.groups, 1))
         set_(self, "input_shape", shape)
         set_(self, "stride", int_tuple("Conv.stride", self.stride, axes, 1))
         set_(self, "dilation", int_tuple("Conv.dilation", self.dilation, axes, 1))
         set_(self, "padding", int_pairs("Conv.padding", self.padding, axes))
-        if len(shape) != axes + 1 or min(shape) < 1:
+        if len(shape) != axes + 1:
             raise fail(
-                "conv-geometry",
-                "Conv.input_shape",
-                f"needs (channels, {axes} sizes)",
-                got=shape,
+                "conv-geometry", "Conv.input_shape", f"needs (channels, {axes} sizes)", got=shape
             )
-        if self.groups < 1 or shape[0] % self.groups or weights.shape[0] % self.groups:
+        if shape[0] % self.groups or weights.shape[0] % self.groups:
             raise fail(
                 "conv-geometry",
                 "Conv.groups",
@@ -268,6 +273,10 @@ class Conv(Connectivity):
                 "input channels do not match input_shape",
                 got=weights.shape[1],
                 limit=shape[0] // self.groups,
+            )
+        if not weights.size:
+            raise fail(
+                "conv-geometry", "Conv.weights", "needs a channel and a tap", got=weights.shape
             )
         if min(self.output_shape) < 1:
             raise fail(
@@ -320,9 +329,9 @@ class Pool(Connectivity):
     kind: ClassVar[str] = "pool"
 
     def __post_init__(self) -> None:
-        shape = tuple(int(v) for v in self.input_shape)
+        shape = shape_tuple("Pool.input_shape", self.input_shape, 1)
         axes = len(shape) - 1
-        if axes not in (1, 2) or min(shape) < 1:
+        if axes not in (1, 2):
             raise fail(
                 "pool-geometry", "Pool.input_shape", "needs (channels, 1 or 2 sizes)", got=shape
             )
@@ -335,7 +344,7 @@ class Pool(Connectivity):
         set_(self, "kernel", kernel)
         set_(self, "stride", stride)
         set_(self, "padding", int_pairs("Pool.padding", self.padding, axes))
-        _weights("Pool.weight", self.weight, (0,))
+        set_(self, "weight", float(_weights("Pool.weight", self.weight, (0,))))
         if min(self.output_shape) < 1:
             raise fail(
                 "pool-geometry", "Pool", "the window is larger than the padded input", got=shape
@@ -408,9 +417,15 @@ class Rule(Connectivity):
     kind: ClassVar[str] = "rule"
 
     def __post_init__(self) -> None:
-        if self.rule not in RULES:
+        if not isinstance(cast("Any", self.rule), str) or self.rule not in RULES:
             raise unknown("connection rule", self.rule, RULES, where="Rule.rule")
-        object.__setattr__(self, "parameters", {k: float(v) for k, v in self.parameters.items()})
+        set_ = object.__setattr__
+        for name in ("n_pre", "n_post", "seed"):
+            set_(self, name, whole(f"Rule.{name}", getattr(self, name), 0))
+        for name in ("weight", "weight_sd"):
+            set_(self, name, float(_weights(f"Rule.{name}", getattr(self, name), (0,))))
+        given = {k: float(_weights(f"Rule.{k}", v, (0,))) for k, v in self.parameters.items()}
+        set_(self, "parameters", given)
         needed = RULES[self.rule][0]
         if set(self.parameters) != set(needed):
             raise fail(
@@ -423,17 +438,16 @@ class Rule(Connectivity):
         p, k = self.parameters.get("p", 0.0), self.parameters.get("k", 0.0)
         if not 0 <= p <= 1:
             raise fail("rule-parameters", "Rule.p", "must be a probability", got=p, limit="0..1")
-        if not (k >= 0 and k == int(k)):
+        if not (0 <= k < 2**31 and k == int(k)):
             raise fail("rule-parameters", "Rule.k", "must be a whole number", got=k, limit=">= 0")
-        if not (np.isfinite(self.weight) and np.isfinite(self.weight_sd) and self.weight_sd >= 0):
+        if k > 0 and not self.n_post:
+            raise fail("rule-parameters", "Rule.k", "there are no targets to draw from", got=k)
+        if self.weight_sd < 0:
             raise fail(
-                "weights-not-finite",
-                "Rule.weight",
-                "weight and weight_sd must be finite, weight_sd not negative",
-                got=f"{self.weight}, {self.weight_sd}",
+                "rule-parameters", "Rule.weight_sd", "must not be negative", got=self.weight_sd
             )
-        if self.n_pre < 0 or self.n_post < 0 or self.seed < 0:
-            raise fail("rule-parameters", "Rule", "sizes and seed must not be negative")
+        if self.seed >= 2**128:
+            raise fail("rule-parameters", "Rule.seed", "is too large", limit="2**128 - 1")
 
     def sizes(self) -> tuple[int, int]:
         return self.n_pre, self.n_post

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ranvier.errors import Issue, RanvierError, fail, suggest, unknown
+from ranvier.errors import RanvierError, fail, unknown
+from ranvier.network._check import find_issues
 from ranvier.network._connectivity import Connectivity, Dense
+from ranvier.network._given import is_number, items_of, plain, shape_tuple, whole
 from ranvier.neurons import NeuronModel
 from ranvier.neurons import get as get_model
 
@@ -38,6 +40,8 @@ def _check_name(kind: str, name: object) -> str:
 
 def _values(where: str, given: Mapping[str, ArrayLike], size: int, legal: Iterable[str]) -> Values:
     names = list(legal)
+    if not isinstance(cast("Any", given), Mapping):
+        raise fail("parameters", where, "parameters must be a mapping from name to value")
     result: dict[str, float | NDArray[np.float64]] = {}
     for name, value in given.items():
         place = f"{where}.{name}"
@@ -46,7 +50,12 @@ def _values(where: str, given: Mapping[str, ArrayLike], size: int, legal: Iterab
         try:
             array = np.array(value, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise fail("parameter-dtype", place, "must be a number or one per neuron") from error
+            raise fail(
+                "parameter-dtype",
+                place,
+                "must be a number or one per neuron",
+                got=repr(value)[:60],
+            ) from error
         if array.ndim > 1:
             array = array.reshape(-1)
         if array.ndim == 1 and array.size != size:
@@ -58,7 +67,14 @@ def _values(where: str, given: Mapping[str, ArrayLike], size: int, legal: Iterab
                 limit=size,
             )
         if not np.all(np.isfinite(array)):
-            raise fail("parameter-not-finite", place, "holds NaN or infinity")
+            at = np.flatnonzero(~np.isfinite(array.ravel()))
+            raise fail(
+                "parameter-not-finite",
+                f"{place}[{at[0]}]" if array.ndim else place,
+                "holds NaN or infinity",
+                got=array.ravel()[at[0]],
+                limit="finite numbers",
+            )
         array.setflags(write=False)
         result[name] = float(array) if array.ndim == 0 else array
     return result
@@ -86,15 +102,23 @@ class Population:
     def __post_init__(self) -> None:
         set_ = object.__setattr__
         _check_name("population", self.name)
-        raw: Any = self.shape
-        shape = (int(raw),) if np.ndim(raw) == 0 else tuple(int(v) for v in raw)
-        if not shape or min(shape) < 1:
-            raise fail("population-shape", self.name, "needs positive sizes", got=self.shape)
+        shape = shape_tuple(f"{self.name}.shape", self.shape, 1)
+        if not shape:
+            raise fail("population-shape", f"{self.name}.shape", "needs a size", got=self.shape)
         set_(self, "shape", shape)
-        if isinstance(self.model, str):
-            set_(self, "model", get_model(self.model))
-        if self.dt is not None and not (np.isfinite(self.dt) and self.dt > 0):
-            raise fail("population-dt", self.name, "dt must be positive seconds", got=self.dt)
+        given_model: Any = self.model
+        if isinstance(given_model, str):
+            set_(self, "model", get_model(given_model))
+        elif given_model is not None and not isinstance(given_model, NeuronModel):
+            raise fail(
+                "population-model",
+                f"{self.name}.model",
+                "is not a neuron model",
+                got=type(given_model).__name__,
+                limit="a name, a NeuronModel, or None for an input",
+            )
+        if self.dt is not None and not (is_number(self.dt) and self.dt > 0):
+            raise fail("population-dt", f"{self.name}.dt", "must be positive seconds", got=self.dt)
         model = self.model
         if model is None:
             if self.parameters or self.initial:
@@ -150,17 +174,34 @@ class Projection:
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
+        for end in ("source", "target"):
+            given = getattr(self, end)
+            if not isinstance(given, str):
+                raise fail(
+                    "projection-end",
+                    f"projection {end}",
+                    "must be the name of a population",
+                    got=type(given).__name__,
+                    hint=f"use {end}=population.name" if isinstance(given, Population) else "",
+                )
         if not self.name:
             set_(self, "name", f"{self.source}->{self.target}")
+        if not isinstance(cast("Any", self.name), str) or len(self.name) > 1000:
+            raise fail("bad-name", "projection name", "is not text", got=repr(self.name)[:80])
         connectivity: Any = self.connectivity
         if not isinstance(connectivity, Connectivity):
             set_(self, "connectivity", Dense(connectivity))
         if self.delay is None:
             return
-        delay = np.array(self.delay, dtype=np.float64)
         where = f"{self.name}.delay"
+        try:
+            delay = np.array(self.delay, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise fail(
+                "delay-dtype", where, "must be seconds", got=repr(self.delay)[:60]
+            ) from error
         if not np.all(np.isfinite(delay)):
-            raise fail("delay-not-finite", where, "holds NaN or infinity")
+            raise fail("delay-not-finite", where, "holds NaN or infinity", limit="finite seconds")
         if np.any(delay < 0):
             raise fail(
                 "delay-negative",
@@ -168,6 +209,7 @@ class Projection:
                 "must not be negative",
                 got=f"{delay.min():g} s",
                 limit=">= 0 s, or None for one tick",
+                hint="causes come before effects: give the delay from source to target",
             )
         if delay.ndim:
             if delay.shape != self.connectivity.delay_shape():
@@ -193,8 +235,7 @@ class Probe:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise fail("probe-every", str(self), "must be at least 1 tick", got=self.every)
+        object.__setattr__(self, "every", whole(f"probe {self}.every", self.every, 1))
 
     def __str__(self) -> str:
         return f"{self.population}.{self.variable}"
@@ -219,9 +260,15 @@ class Network:
     def __post_init__(self) -> None:
         set_ = object.__setattr__
         _check_name("network", self.name)
-        for name in ("populations", "projections", "outputs", "probes"):
-            set_(self, name, tuple(getattr(self, name)))
-        issues = _find_issues(self)
+        for name, kind in (
+            ("populations", Population),
+            ("projections", Projection),
+            ("outputs", str),
+            ("probes", Probe),
+        ):
+            set_(self, name, items_of(name, getattr(self, name), kind))
+        set_(self, "metadata", plain(self.metadata, "metadata"))
+        issues = find_issues(self)
         if issues:
             raise RanvierError(*issues)
         resolved = tuple(
@@ -290,175 +337,3 @@ class Network:
         from ranvier.network._bundle import encode
 
         return content_hash(*encode(self))
-
-
-def _issue(code: str, where: str, message: str, **more: Any) -> Issue:
-    hint = more.pop("hint", "")
-    return Issue(
-        code=code,
-        severity="error",
-        where=where,
-        message=message,
-        got=str(more.get("got", "")),
-        limit=str(more.get("limit", "")),
-        hint=(hint,) if hint else (),
-    )
-
-
-def _find_issues(network: Network) -> list[Issue]:
-    issues: list[Issue] = []
-    known: dict[str, Population] = {}
-    for population in network.populations:
-        if population.name in known:
-            issues.append(
-                _issue("duplicate-name", population.name, "two populations have this name")
-            )
-        known[population.name] = population
-    names: set[str] = set()
-    for projection in network.projections:
-        if projection.name in names:
-            issues.append(
-                _issue(
-                    "duplicate-name",
-                    projection.name,
-                    "two projections have this name",
-                    hint="give one of them name='...'",
-                )
-            )
-        names.add(projection.name)
-        issues += _projection_issues(projection, known)
-    for output in network.outputs:
-        if output not in known:
-            issues.append(
-                _issue(
-                    "unknown-population",
-                    "outputs",
-                    "unknown population",
-                    got=repr(output),
-                    limit=", ".join(known),
-                    hint=suggest(output, known),
-                )
-            )
-    for probe in network.probes:
-        issues += _probe_issues(probe, known)
-    if not issues:
-        issues += _cycle_issues(network)
-    return issues
-
-
-def _projection_issues(projection: Projection, known: Mapping[str, Population]) -> list[Issue]:
-    where, issues = projection.name, list[Issue]()
-    for end in ("source", "target"):
-        name = getattr(projection, end)
-        if name not in known:
-            issues.append(
-                _issue(
-                    "unknown-population",
-                    f"{where}.{end}",
-                    "unknown population",
-                    got=repr(name),
-                    limit=", ".join(known),
-                    hint=suggest(name, known),
-                )
-            )
-    if issues:
-        return issues
-    source, target = known[projection.source], known[projection.target]
-    if target.model is None:
-        return [
-            _issue(
-                "input-as-target",
-                f"{where}.target",
-                "an input cannot receive synapses",
-                got=target.name,
-                hint="connect to a population with a neuron model",
-            )
-        ]
-    sizes = projection.connectivity.sizes()
-    if sizes != (source.size, target.size):
-        issues.append(
-            _issue(
-                "projection-shape",
-                where,
-                "connectivity does not fit the populations",
-                got=f"{sizes[0]} -> {sizes[1]}",
-                limit=f"{source.size} ({source.name}) -> {target.size} ({target.name})",
-            )
-        )
-    ports = [port.name for port in target.model.ports]
-    if projection.port and projection.port not in ports:
-        issues.append(
-            _issue(
-                "unknown-port",
-                f"{where}.port",
-                f"model {target.model.name} has no such port",
-                got=repr(projection.port),
-                limit=", ".join(ports),
-                hint=suggest(projection.port, ports),
-            )
-        )
-    if not ports:
-        issues.append(_issue("unknown-port", where, f"model {target.model.name} takes no synapses"))
-    return issues
-
-
-def _probe_issues(probe: Probe, known: Mapping[str, Population]) -> list[Issue]:
-    if probe.population not in known:
-        return [
-            _issue(
-                "unknown-population",
-                f"probe {probe}",
-                "unknown population",
-                got=repr(probe.population),
-                limit=", ".join(known),
-                hint=suggest(probe.population, known),
-            )
-        ]
-    model = known[probe.population].model
-    legal = ["spikes"] if model is None else ["spikes", "output", *model.states]
-    if probe.variable not in legal:
-        return [
-            _issue(
-                "unknown-variable",
-                f"probe {probe}",
-                "nothing of this name to record",
-                got=repr(probe.variable),
-                limit=", ".join(legal),
-                hint=suggest(probe.variable, legal),
-            )
-        ]
-    return []
-
-
-def _cycle_issues(network: Network) -> list[Issue]:
-    """A loop of zero delays has no order in which to compute it."""
-    direct: dict[str, list[str]] = {}
-    for projection in network.projections:
-        delay = projection.delay
-        if delay is not None and np.size(delay) and float(np.min(delay)) == 0:
-            direct.setdefault(projection.source, []).append(projection.target)
-    state: dict[str, int] = {}
-    for root in direct:
-        stack = [(root, iter(direct.get(root, ())))]
-        if state.get(root):
-            continue
-        state[root] = 1
-        while stack:
-            node, rest = stack[-1]
-            following = next(rest, None)
-            if following is None:
-                state[node] = 2
-                stack.pop()
-            elif state.get(following) == 1:
-                return [
-                    _issue(
-                        "zero-delay-loop",
-                        f"{node}->{following}",
-                        "closes a loop of projections without delay",
-                        hint="give one projection of the loop delay=None (one tick)",
-                    )
-                ]
-            elif not state.get(following):
-                state[following] = 1
-                stack.append((following, iter(direct.get(following, ()))))
-    return []

@@ -8,8 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.errors import fail
+from ranvier.network._given import is_list, shape_tuple
 
-__all__ = ["int_pairs", "int_tuple", "tap_positions", "window_shape"]
+__all__ = [
+    "int_pairs",
+    "int_tuple",
+    "tap_positions",
+    "window_shape",
+]
 
 IntArray = NDArray[np.int64]
 
@@ -50,17 +56,17 @@ def tap_positions(
 
 
 def int_tuple(where: str, value: Any, n: int, low: int) -> tuple[int, ...]:
-    items = tuple(int(v) for v in value) if np.ndim(value) else (int(value),) * n
-    if len(items) != n or any(v < low for v in items):
-        raise fail("conv-geometry", where, f"needs {n} integers of at least {low}", got=value)
+    items = shape_tuple(where, value, low)
+    items = items if is_list(value) else items * n
+    if len(items) != n:
+        raise fail("conv-geometry", where, f"needs {n} whole numbers", got=value)
     return items
 
 
 def int_pairs(where: str, value: Any, n: int) -> tuple[tuple[int, int], ...]:
-    if np.ndim(value) == 2:
-        pairs = tuple((int(a), int(b)) for a, b in value)
-    else:
-        pairs = tuple((v, v) for v in int_tuple(where, value, n, 0))
-    if len(pairs) != n or any(v < 0 for pair in pairs for v in pair):
-        raise fail("conv-geometry", where, f"needs {n} paddings of at least 0", got=value)
-    return pairs
+    if is_list(value) and any(is_list(row) for row in value):
+        rows = [shape_tuple(where, row, 0) for row in value]
+        if len(rows) != n or any(len(row) != 2 for row in rows):
+            raise fail("conv-geometry", where, f"needs {n} pairs (low, high)", got=value)
+        return tuple((row[0], row[1]) for row in rows)
+    return tuple((v, v) for v in int_tuple(where, value, n, 0))
