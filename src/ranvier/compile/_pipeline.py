@@ -15,6 +15,7 @@ from ranvier.compile._draft import Draft, Pass
 from ranvier.compile._program import Bridge, Program
 from ranvier.compile.pack import Pack
 from ranvier.errors import fail, unknown
+from ranvier.events import Recording
 from ranvier.network import Network, Population
 from ranvier.registry import Registry
 
@@ -94,19 +95,22 @@ def compile(
     dt: float | None = None,
     passes: Sequence[Pass] | None = None,
     seed: int = 0,
-    activity: Mapping[str, NDArray[np.float64]] | None = None,
+    activity: Recording | Mapping[str, NDArray[np.float64]] | None = None,
     between: Between | None = None,
     parts: Mapping[str, str] | None = None,
 ) -> Program:
     """Compile a network for a chip.
 
     ``dt`` is the tick in seconds; by default the network's own (if a population is discrete by
-    nature) or the chip's. ``activity[population]`` [size] are expected events per tick, used as
-    traffic weights. ``parts[population]`` names the part of a mixed system a population goes to.
+    nature, or was imported or trained with a dt) or the chip's. ``activity`` is a recording of an
+    earlier run, or expected events per tick by population [size]: traffic weights for the mapping,
+    and the bound of what may arrive at once. ``parts[population]`` names the part of a mixed system a population goes to.
     Raises RanvierError with one Issue per thing that does not fit, each with ranked fixes.
     """
     machine = chips.remember(chips.get(chip))
     tick = _choose_dt(network, machine, dt)
+    if isinstance(activity, Recording):
+        activity = activity.activity()
     if machine.parts:
         return _compile_parts(
             network, machine, tick, passes, seed, activity, between, dict(parts or {})
@@ -143,7 +147,8 @@ def _choose_dt(network: Network, chip: Chip, dt: float | None) -> float:
             limit=f"{given[1]:g} s",
             hint=f"compile with dt={given[1]:g}",
         )
-    stored = network.metadata.get("dt")
+    task: Any = network.metadata.get("task") or {}
+    stored = network.metadata.get("dt", task.get("dt"))
     chosen = given[0] if given else stored if stored is not None else chip.dt
     if chosen is None:
         raise fail(
