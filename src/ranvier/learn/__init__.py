@@ -37,7 +37,7 @@ def train(
     """Train a feed-forward LIF classifier on the training part of ``options.data``, or on ``data``.
 
     Returns the network (recipe in its metadata), the history and a report; test data are not
-    touched. The same options, data, machine and number of torch threads give the same network.
+    touched. The same options and data give the same network on the same machine.
     Raises RanvierError when torch is missing, the data do not fit, or the loss is no number.
     """
     _need_torch()

@@ -37,7 +37,9 @@ class TrainOptions:
     ``patience`` > 0, training stops after so many epochs without a better one and takes the
     weights of the best. ``weight_levels`` > 0 trains through weights rounded to that many
     equal steps between 0 and the layer's largest (127 for 8 bits with sign); 0 does not round.
-    ``limit``: use only so many samples, the first ones (None: all).
+    ``limit``: use only so many samples, the first ones (None: all). ``threads``: torch threads
+    while training; layers of a few hundred neurons are fastest on one (two on two busy cores took
+    eight times as long), and the number can change the last bits of the weights.
     """
 
     data: str = "digits"
@@ -57,6 +59,7 @@ class TrainOptions:
     patience: int = 0
     weight_levels: int = 0
     limit: int | None = None
+    threads: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hidden", tuple(self.hidden))
@@ -103,6 +106,7 @@ class TrainOptions:
         check("patience", whole(self.patience, 0), "a whole number from 0")
         check("weight_levels", whole(self.weight_levels, 0, 1 << 20), "a whole number from 0")
         check("limit", self.limit is None or whole(self.limit, 1), "a whole number from 1")
+        check("threads", whole(self.threads, 1, 1024), "a whole number from 1")
         return found
 
     def recipe_encoder(self) -> dict[str, Any]:

@@ -75,12 +75,16 @@ def train(
 ) -> TrainResult:
     """Train on the training part of ``options.data`` (or on ``data``) and return the network.
 
-    The same options and data give the same network on the same machine and number of torch
-    threads. Test data are not touched. Raises RanvierError when the data do not fit or the loss
-    stops being a number.
+    The same options and data give the same network on the same machine. Test data are not touched.
+    Raises RanvierError when the data do not fit or the loss stops being a number.
     """
     dataset = load(options.data, "train") if data is None else data
-    return _Run(options, dataset, progress or NoProgress()).go()
+    before = torch.get_num_threads()
+    torch.set_num_threads(options.threads)
+    try:
+        return _Run(options, dataset, progress or NoProgress()).go()
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Run:
