@@ -57,8 +57,13 @@ def console(stream: TextIO) -> Console:
 
     from rich.console import Console
 
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            """Rich would exit with 1, a finding."""
+            raise BrokenPipeError
+
     free = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(
+    return Plain(
         file=stream, highlight=False, markup=False, emoji=False, width=PIPE_WIDTH if free else None
     )
 

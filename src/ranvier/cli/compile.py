@@ -20,6 +20,7 @@ from ranvier.cli._command import (
 from ranvier.cli._files import check_output, open_network, recipe_dt
 from ranvier.cli._fit import describe_program, fit_table
 from ranvier.cli._output import Output
+from ranvier.errors import RanvierError
 
 __all__ = ["COMMAND", "compile"]
 
@@ -67,16 +68,21 @@ def compile(
     watch = _Watch([p.name for p in passes], print_after)
     net = open_network(network)
     rates = None if activity is None else load_recording(activity).activity()
-    program = compiler.compile(
-        net,
-        chip,
-        dt=tick or recipe_dt(net),
-        passes=passes,
-        seed=seed,
-        activity=rates,
-        between=watch,
-        parts=_parts(part or []),
-    )
+    try:
+        program = compiler.compile(
+            net,
+            chip,
+            dt=tick or recipe_dt(net),
+            passes=passes,
+            seed=seed,
+            activity=rates,
+            between=watch,
+            parts=_parts(part or []),
+        )
+    except RanvierError:
+        if not json:  # how far it came is what was asked for
+            out.result(None, *watch.shown)
+        raise
     document = describe_program(program)
     shown: list[Any] = [*watch.shown, *out.issues(program.all_issues), "", *_summary(document)]
     if timing:
