@@ -10,10 +10,10 @@ import pkgutil
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from ranvier.errors import fail, unknown
+from ranvier.errors import RanvierError, fail, unknown
 
 __all__ = ["GROUP", "Registry"]
 
@@ -59,7 +59,7 @@ class Registry(Generic[T]):
                         got=f"{found[name][0]} and {point.value}",
                         hint="uninstall one of the packages or rename its entry point",
                     )
-                found[name] = (point.value, point.load)
+                found[name] = (point.value, self._point_loader(point))
         return found
 
     def _module_loader(self, path: str) -> Callable[[], Any]:
@@ -73,6 +73,24 @@ class Registry(Generic[T]):
                     hint=f"add '{self.attribute} = ...' to the file",
                 )
             return getattr(module, self.attribute)
+
+        return load
+
+    def _point_loader(self, point: EntryPoint) -> Callable[[], Any]:
+        def load() -> Any:
+            try:
+                return point.load()
+            except RanvierError:
+                raise
+            except Exception as error:  # a stranger's package
+                package = point.dist.name if point.dist is not None else point.value
+                raise fail(
+                    "plugin-broken",
+                    f"{self.kind} {point.name.partition('.')[2]!r}",
+                    f"the plug-in of the package {package!r} failed to load",
+                    got=f"{type(error).__name__}: {error}"[:200],
+                    hint=f"update or uninstall {package}",
+                ) from error
 
         return load
 

@@ -1,6 +1,8 @@
 """Machines: one file each, exporting ``CHIP``. Third parties add entry points ``chip.<name>``."""
 
-from weakref import WeakValueDictionary
+from collections import Counter
+from dataclasses import replace
+from typing import Any, cast
 
 from ranvier.chips._spec import (
     Chip,
@@ -46,36 +48,74 @@ CHIPS: Registry[Chip] = Registry("chip", "ranvier.chips", "CHIP")
 def get(name: str | Chip) -> Chip:
     """A chip by name (or as it is); ``a+b`` joins chips into one system with direct links.
 
-    Raises RanvierError with a did-you-mean.
+    Several machines of one kind are told apart by number: ``a+a`` has the parts ``a#1`` and
+    ``a#2``, which are names of their own. Raises RanvierError with a did-you-mean.
     """
     if isinstance(name, Chip):
         return name
     if "+" in name:
-        parts = tuple(get(part.strip()) for part in name.split("+"))
-        links = tuple(
-            Link(between=(a.name, b.name)) for i, a in enumerate(parts) for b in parts[i + 1 :]
+        return _system([part.strip() for part in name.split("+")])
+    base, numbered, number = name.partition("#")
+    if numbered and not (number.isascii() and number.isdigit() and number.strip("0")):
+        raise fail(
+            "bad-chip-number", "chip", "is not NAME#NUMBER", got=repr(name), hint=f"{base}#1"
         )
-        return Chip(
-            name="+".join(part.name for part in parts),
-            title=" + ".join(part.title for part in parts),
-            source="; ".join(part.source for part in parts),
-            dtype="i8",
-            exactness="as its parts",
-            parts=parts,
-            links=links,
+    chip = CHIPS.get(base)
+    if not isinstance(cast("Any", chip), Chip) or chip.name != base:
+        raise fail(
+            "bad-plugin",
+            f"chip {base!r}",
+            "the plug-in does not give a Chip of this name",
+            got=getattr(chip, "name", type(chip).__name__),
+            limit=base,
+            hint="name the entry point 'chip.' + CHIP.name",
         )
-    return CHIPS.get(name)
+    return replace(chip, name=name) if numbered else chip
 
 
-_VARIANTS: WeakValueDictionary[str, Chip] = WeakValueDictionary()
+def _system(names: list[str]) -> Chip:
+    """One chip of several, each under a name of its own."""
+    seen: Counter[str] = Counter()
+    parts: list[Chip] = []
+    for name in names:
+        seen[name] += 1
+        parts.append(get(f"{name}#{seen[name]}" if names.count(name) > 1 else name))
+    if len({part.name for part in parts}) < len(parts):
+        raise fail(
+            "duplicate-part",
+            "chip",
+            "two parts of a system have one name",
+            got="+".join(part.name for part in parts),
+            hint="leave the numbers out: a+a",
+        )
+    links = tuple(
+        Link(between=(a.name, b.name)) for i, a in enumerate(parts) for b in parts[i + 1 :]
+    )
+    return Chip(
+        name="+".join(part.name for part in parts),
+        title=" + ".join(part.title for part in parts),
+        source="; ".join(dict.fromkeys(part.source for part in parts)),
+        dtype="i8",
+        exactness="as its parts",
+        parts=tuple(parts),
+        links=links,
+    )
+
+
+_VARIANTS: dict[str, Chip] = {}
+MOST_VARIANTS = 1024
 
 
 def remember(chip: Chip) -> Chip:
-    """Make a variant of a chip (faults, other rules) known by its hash for as long as it lives.
+    """Make a variant of a chip (faults, other rules) known by its hash in this process.
 
-    ``compile`` does so; call it before running a stored program of a variant in a new process.
+    ``compile`` does so; call it before running a stored program of a variant in a new process. The
+    last MOST_VARIANTS are kept.
     """
+    _VARIANTS.pop(chip.hash, None)
     _VARIANTS[chip.hash] = chip
+    while len(_VARIANTS) > MOST_VARIANTS:
+        del _VARIANTS[next(iter(_VARIANTS))]
     return chip
 
 
