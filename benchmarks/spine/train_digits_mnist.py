@@ -2,8 +2,15 @@
 
 Goals: at least 95 % of the held-out third of digits and 97 % of the MNIST test images on the ideal
 machine, at most 1 point less on Loihi 1 and on SpiNNaker 1. There is no peer. The options are the
-defaults of ``ranvier train`` but for MNIST's 256 hidden neurons and 256 samples a step; they were
-chosen on training samples kept out.
+defaults of ``ranvier train`` but for MNIST's 256 hidden neurons and 256 samples a step.
+
+How the options were chosen: a first look at four settings of ticks, rate, slope and learning rate
+on digits printed accuracy on the test part (95.2 to 96.0 %), at 64 hidden neurons. Seven settings
+of hidden size, learning rate, rate, slope, epochs, ticks and tau were then compared on a quarter of
+the training samples kept out, two seeds each, and the defaults taken from these. The initial gain
+and the scale of the logits were first guesses and stayed. For MNIST, a run of 3 epochs had been
+asked its test part (97.4 %) before the run with the default number of epochs. So the test parts
+were not wholly unseen when the defaults were fixed, and the accuracies may flatter a little.
 """
 
 from __future__ import annotations
