@@ -92,18 +92,16 @@ def _weights(reference: Reference, realised: Realised) -> list[Change]:
     clipped: dict[str, Masked] = {}
     moved, cut, largest, total = 0, 0, 0.0, 0
     for wire in reference.wires:
-        stored = realised.weights(realised.network.projection(wire.projection))
+        projection = realised.network.projection(wire.projection)
+        stored = realised.weights(projection)
         if stored is None:
             continue
         mine = stored[wire.place]
-        levels = np.unique(np.abs(stored))
-        gaps = np.diff(levels)
-        gaps = gaps[gaps > 1e-12 * float(levels.max(initial=0.0))]
-        step = float(gaps.min()) if gaps.size else 0.0
         off = np.abs(mine - wire.weight)
         slack = 1e-12 * max(float(np.abs(wire.weight).max(initial=0.0)), 1e-300)
-        top = np.abs(mine) >= levels[-1] * (1 - 1e-12) if levels.size else np.zeros(0, bool)
-        over = top & (np.abs(wire.weight) - np.abs(mine) > max(step, slack))
+        cuts = realised.cut(projection)
+        over = np.zeros(mine.size, bool) if cuts is None else cuts[wire.place]
+        over &= np.abs(wire.weight) - np.abs(mine) > slack
         rounded[wire.projection], clipped[wire.projection] = (~over, mine), (over, mine)
         changed = (off > slack) & ~over
         moved, cut, total = moved + int(changed.sum()), cut + int(over.sum()), total + mine.size
@@ -176,7 +174,7 @@ def _neuron(reference: Reference, realised: Realised, chip: Cell) -> list[Change
     mode = chip.grid(state)
     if mode is not None:
         lsb, rest = chip.lsb(state), chip.si(state, 0)
-        text = f"{state} is kept in steps of {lsb:.3g}, rounded {mode.replace('_', ' ')}"
+        text = f"{state} is kept in steps of {lsb:.3g}, rounded {mode}"
         found.append(("state rounding", text, _between(_rounder(state, lsb, rest, mode))))
     found += _order(reference, realised, ideal, chip)
     return found
@@ -293,17 +291,17 @@ def _resets(state: str, kind: Any, value: float | None) -> Callable[[Reference],
         model = reference.population.model
         assert model is not None
         changed = with_reset(model, kind)
+        parameters = dict(reference.changed)
         if kind == "value" and value is not None:
-            # Written into the statement: the model may have no parameter for it.
             first = next(t for t in changed.reset if t.split("=")[0].strip() == state)
             name = first.split("=")[1].strip()
             if name in reference.population.parameters:
-                return replace(
-                    reference,
-                    population=replace(reference.population, model=changed),
-                    changed={**reference.changed, name: value},
-                )
-        return replace(reference, population=replace(reference.population, model=changed))
+                parameters[name] = value
+            else:  # the model has no parameter for it
+                rest = tuple(t for t in changed.reset if t is not first)
+                changed = replace(changed, reset=(f"{state} = {value!r}", *rest))
+        population = replace(reference.population, model=changed)
+        return replace(reference, population=population, changed=parameters)
 
     return apply
 
@@ -324,13 +322,20 @@ def _between(
     return apply
 
 
+ROUNDED: Mapping[str, Callable[[float], float]] = {
+    "toward zero": np.trunc,
+    "down": np.floor,
+    "up": np.ceil,
+}
+
+
 def _rounder(state: str, lsb: float, rest: float, mode: str) -> Callable[[dict[str, Any]], None]:
     def apply(now: dict[str, Any]) -> None:
         steps = (now[state] - rest) / lsb
         # A value on the grid must stay there, whatever the last bit of the quotient says.
         near = np.rint(steps)
-        if mode != "nearest" and abs(steps - near) > 1e-6:
-            near = np.trunc(steps) if mode == "toward_zero" else np.floor(steps)
+        if mode in ROUNDED and abs(steps - near) > 1e-6:
+            near = ROUNDED[mode](steps)
         now[state] = float(near * lsb + rest)
 
     return apply
@@ -420,10 +425,10 @@ def judge(
     causes = [c for c in causes if c.alone or c.margin is None or abs(c.margin) > tiny]
     alone = [c for c in causes if c.alone]
     if not alone:
-        everything = reference
-        for _, _, apply in changes:
-            everything = apply(everything)
         try:
+            everything = reference
+            for _, _, apply in changes:
+                everything = apply(everything)
             together = _cause("combination", machine, "", base, everything.outcome(), truth)
         except RanvierError:
             together = None

@@ -105,23 +105,35 @@ class Cell:
         return after[state], fired
 
     def decay(self, state: str) -> float | None:
-        """What is left of a displacement of ``state`` after one tick."""
+        """What is left of a displacement of ``state`` after one tick.
+
+        Displacements are doubled as long as the answer stays in proportion, so that rounding
+        matters least and no limit is passed; in floating point it must stay so throughout.
+        """
+        found = [f for f in (self._decay(state, sign) for sign in (-1, 1)) if f is not None]
+        # A state that cannot go one way seems to forget all of it.
+        return max(found, key=lambda f: (f[1] > 0, f[0]))[1] if found else None
+
+    def _decay(self, state: str, sign: int) -> tuple[int, float] | None:
+        """(doublings passed, factor) for displacements to one side."""
         base, fired = self._from(state, self.rest[state])
         if fired:
             return None
         integer = self.number is int
-        for k in range(40, 2 if integer else -30, -1):
-            for sign in (-1, 1):
-                found: list[float] = []
-                for size in (2.0**k, 2.0 ** (k - 1)):
-                    after, fired = self._from(state, self.rest[state] + self.number(sign * size))
-                    if fired:
-                        break
-                    found.append(float(after - base) / (sign * size))
-                slack = 4 / 2.0**k if integer else 1e-9
-                if len(found) == 2 and abs(found[0] - found[1]) <= slack and -1e-9 <= found[0] <= 2:
-                    return found[0]
-        return None
+        best: tuple[int, float] | None = None
+        for k in range(4, 41) if integer else range(-8, 12):
+            size = 2.0**k
+            after, fired = self._from(state, self.rest[state] + self.number(sign * size))
+            if fired:
+                break
+            factor = float(after - base) / (sign * size)
+            slack = 4 / size if integer else 1e-9
+            if best is not None and abs(factor - best[1]) > slack:
+                return best if integer else None
+            if not -1e-9 <= factor <= 2:
+                return best if integer else None
+            best = (k, factor)
+        return best
 
     def edge(self, state: str) -> tuple[Raw, Raw] | None:
         """(largest start without, smallest start with a spike in the next tick)."""
@@ -250,7 +262,7 @@ class Cell:
         )
 
     def grid(self, state: str) -> str | None:
-        """How integers round after a leak: toward_zero, floor or nearest."""
+        """How integers round after a leak: toward zero, down, up, or to the nearest."""
         alpha, edge = self.decay(state), self.edge(state)
         if self.number is not int or alpha is None or edge is None or not 0 < alpha < 1:
             return None
@@ -266,8 +278,10 @@ class Cell:
             ]
             means.append(float(np.mean(off)))
         if means[0] < -0.25 and means[1] > 0.25:
-            return "toward_zero"
-        return "floor" if means[0] < -0.25 and means[1] < -0.25 else "nearest"
+            return "toward zero"
+        if min(means) > 0.25:
+            return "up"
+        return "down" if max(means) < -0.25 else "to the nearest"
 
     def limits(self, state: str, port: int, si_per_unit: float, sign: int = 1) -> Limits:
         """Bounds in integers; ``si_per_unit`` turns one unit of the port's sum into SI weight.
@@ -319,6 +333,8 @@ class Cell:
             # It fired. From below, that is what a strong input does; a strong inhibition wrapped.
             ends = slope < 0
         wraps = beyond is None or beyond * slope < 0 or abs(beyond) < 0.9 * abs(slope) * good
+        if beyond is not None and not wraps:
+            return round(abs(beyond / slope)), ends, wraps
         while bad - good > 1:
             middle = (good + bad) // 2
             answer = moved(middle)

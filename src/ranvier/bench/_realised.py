@@ -114,6 +114,19 @@ class Realised:
         except RanvierError:
             return None
 
+    def cut(self, projection: Projection) -> NDArray[np.bool_] | None:
+        """Which weights are stored as the largest there is: four times as much is stored alike."""
+        program = self._holder(projection)
+        if program is None:
+            return None
+        table = find_projection(program, projection.name)
+        implementation = machine_of(program).implementation(table.implementation)
+        weights = projection.connectivity.synapses().weight
+        one, more = (
+            implementation.encode(weights * factor, table.encoding) for factor in (1.0, 4.0)
+        )
+        return (one[0] == more[0]) & (one[1] == more[1]) & (one[0] != 0)
+
     def delays(self, projection: Projection) -> NDArray[np.int64] | None:
         """Ticks as stored, in canonical order, 0 for synapses left out; bridges included."""
         program = self._holder(projection)
