@@ -64,11 +64,15 @@ def seconds(option: str, text: str | None) -> float | None:
     """
     if text is None:
         return None
+    import math
+
     from ranvier.errors import RanvierError, fail
     from ranvier.units import quantity
 
     try:
         value = quantity(text, "s")
+    except OverflowError:
+        value = math.inf
     except RanvierError as error:
         issue = error.issues[0]
         bare = text.strip().replace(".", "", 1).isdigit()
@@ -81,6 +85,6 @@ def seconds(option: str, text: str | None) -> float | None:
             limit="e.g. 1ms, 100us, 0.5 s",
             hint=hint,
         ) from None
-    if not value > 0:
-        raise fail("bad-quantity", option, "must be a positive time", got=repr(text))
+    if not 0 < value < math.inf:
+        raise fail("bad-quantity", option, "must be a positive, finite time", got=repr(text))
     return value

@@ -94,6 +94,8 @@ def check_output(path: Path | None, *, suffixes: tuple[str, ...] = ()) -> None:
         return
     import os
 
+    if not path.name:
+        raise fail("bad-name", "--output", "is not the name of a file", got=repr(str(path)))
     folder = path.parent
     if not folder.is_dir():
         raise fail(

@@ -38,9 +38,10 @@ def report(
     from ranvier.bench import html
 
     out = Output(json=json, quiet=quiet)
-    target = output or file.with_suffix(".html")
-    check_output(target, suffixes=(".html", ".htm"))
+    check_output(output, suffixes=(".html", ".htm"))
     kept: Any = read_json(file)
+    target = output or file.with_suffix(".html")
+    check_output(target)
     request = _request(file, kept)
     request = replace(request, model=str(model or request.model), data=data or request.data)
     network = open_network(Path(request.model))
