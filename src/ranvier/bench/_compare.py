@@ -58,6 +58,7 @@ class Comparison:
     sizes: Mapping[str, int] = field(default_factory=dict[str, int])
     inputs: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    powered: str = "machine"
     version: str = ""
 
     def machine(self, name: str) -> Machine:
@@ -106,7 +107,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         plain = ("network", "network_hash", "dataset", "dataset_hash", "dataset_source", "samples",
-                 "available", "ticks", "dt", "seed", "version")  # fmt: skip
+                 "available", "ticks", "dt", "seed", "powered", "version")  # fmt: skip
         return {
             **{name: getattr(self, name) for name in plain},
             "task": dict(self.task),
@@ -190,6 +191,7 @@ def compare(
             for p in network.populations
             if not p.is_input and p.name not in compared_everywhere
         ),
+        powered=powered,
         version=_version(),
     )
 

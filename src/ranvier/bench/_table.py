@@ -116,7 +116,8 @@ def text(comparison: Any) -> str:
     lines.append(
         f"{comparison.samples} of {comparison.available} test samples, {comparison.ticks} ticks of "
         f"{comparison.dt * 1e3:g} ms each, encoder {comparison.task['encoder']['name']}, "
-        f"seed {comparison.seed}"
+        f"seed {comparison.seed}, static power of "
+        + ("the whole machine" if comparison.powered == "machine" else "the chips in use")
     )
     for machine in comparison.machines:
         if machine.divergence is not None:

@@ -326,6 +326,12 @@ def _sources(c: Comparison) -> str:
     return _section("Where the prices come from", "\n".join(parts)) if parts else ""
 
 
+POWERED = {
+    "machine": "of the whole machine and its boards, used or not",
+    "used": "of the chips in use only, without their boards",
+}
+
+
 def _conditions(c: Comparison) -> str:
     facts: list[tuple[str, Any]] = [
         ("ranvier", c.version),
@@ -337,8 +343,12 @@ def _conditions(c: Comparison) -> str:
         ("encoder", _plain(c.task.get("encoder"))),
         ("decoder", _plain(c.task.get("decoder"))),
         ("seed", c.seed),
+        ("static power", POWERED.get(c.powered, c.powered)),
     ]
     for m in c.machines:
+        price = m.per_inference("energy")
+        if price is not None:
+            facts.append((f"prices of {m.name}", price.source))
         facts.append((m.name, f"{m.source}. Emulation: {m.against}. program {m.program_hash[:16]}, "
                               f"chip {m.chip_hash[:16]}"))  # fmt: skip
     items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>" for k, v in facts)
