@@ -70,6 +70,21 @@ def test_no_arguments_show_the_help(cli) -> None:
     assert "compile" in done.out
 
 
+def test_a_broken_plugin_leaves_the_help_alone(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = _app.find_command
+
+    def broken_chips(name: str) -> object:
+        if name == "chips":
+            raise ImportError("no such thing")
+        return find(name)
+
+    monkeypatch.setattr(_app, "find_command", broken_chips)
+    with pytest.warns(UserWarning, match="'chips' failed to load"):
+        done = cli("--help")
+    assert done.code == 0
+    assert "compile" in done.out
+
+
 def test_version(cli) -> None:
     done = cli("--version")
     assert done.code == 0

@@ -6,6 +6,8 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from inspect import cleandoc
 from typing import Annotated, Any
 
@@ -28,17 +30,36 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 _ClickException: Any = typer.BadParameter.__mro__[2]
 
 
+def find_command(name: str) -> Command:
+    """A command by name; our own are found without a look at what else is installed, which is slow.
+
+    Raises RanvierError with a did-you-mean.
+    """
+    if name.isidentifier() and not name.startswith("_"):
+        for module in (name, f"{name}_"):
+            if find_spec(f"ranvier.cli.{module}") is not None:
+                return import_module(f"ranvier.cli.{module}").COMMAND
+    if name not in COMMANDS.names():
+        raise unknown("command", name, COMMANDS.names(), where="ranvier")
+    return COMMANDS.get(name)
+
+
 class _Commands(TyperGroup):
     """The commands of the registry, each imported when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of the work."""
-        found = {name: command for name, command in COMMANDS.items()}
+        found: dict[str, Command] = {}
+        for name in COMMANDS.names():
+            try:
+                found[name] = find_command(name)
+            except Exception as error:  # somebody's plug-in; the others still work
+                warnings.warn(f"command {name!r} failed to load: {error}", stacklevel=2)
         return sorted(found, key=lambda name: (found[name].order, name))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Make typer's command out of ours."""
-        command = COMMANDS.get(cmd_name)
+        command = find_command(cmd_name)
         from rich.markup import escape
 
         lines = "\n\n".join(f"[cyan]{escape(line)}[/]" for line in command.examples)
@@ -53,8 +74,8 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Refuse an unknown name with the nearest legal one."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS.names():
-            raise unknown("command", args[0], COMMANDS.names(), where="ranvier")
+        if args and not args[0].startswith("-"):
+            find_command(args[0])
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
