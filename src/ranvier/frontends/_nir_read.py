@@ -7,6 +7,9 @@ RanvierError. Layout: neuromorphs/NIR, nir/serialization.py (0.1 to 1.0.8).
 
 from __future__ import annotations
 
+import mmap
+import os
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -69,6 +72,7 @@ def read_file(path: Path) -> NirGraph:
             got=repr(head), hint="export the model again with nir.write",
         )  # fmt: skip
     try:
+        _check_heaps(path)
         with h5py.File(path, "r") as file:
             return _Reader(str(path)).root(file)
     except RanvierError:
@@ -79,6 +83,39 @@ def read_file(path: Path) -> NirGraph:
             "nir-damaged", str(path), "is damaged or truncated; nothing was loaded",
             got=f"{type(error).__name__}: {text}", hint="get a fresh copy of the file",
         ) from error  # fmt: skip
+
+
+def _check_heaps(path: Path) -> None:
+    """Walk the collections that hold strings: the HDF5 library loops for ever in a broken one.
+
+    A collection is ``GCOL``, version 1, its size, then objects of index, count and size with data
+    padded to 8 bytes (HDF5 file format specification 3.0, III.E).
+    """
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = data.find(b"GCOL\x01")
+        while at >= 0:
+            (size,) = struct.unpack_from("<Q", data, at + 8)
+            if at % 8 == 0 and not _sound_heap(data, at, size):
+                raise fail("nir-damaged", str(path), "is damaged; nothing was loaded",
+                           got=f"a broken table of strings at byte {at}",
+                           hint="get a fresh copy of the file")  # fmt: skip
+            at = data.find(b"GCOL\x01", at + 5)
+
+
+def _sound_heap(data: mmap.mmap, at: int, size: int) -> bool:
+    end = at + size
+    if size < 4096 or end > len(data):
+        return False
+    position, seen = at + 16, set[int]()
+    while position + 16 <= end:
+        index, _, _, length = struct.unpack_from("<HHIQ", data, position)
+        if index == 0:  # the free space, to the end
+            return length == end - position
+        position += 16 + (length + 7) // 8 * 8
+        if index in seen or position > end:
+            return False
+        seen.add(index)
+    return True
 
 
 class _Reader:
@@ -144,7 +181,10 @@ class _Reader:
         if self.left < 0:
             raise self.fail("nir-too-large", where, "unpacks to too much data",
                             limit=f"{MAX_BYTES >> 30} GiB")  # fmt: skip
-        if h5py.check_string_dtype(dtype) is not None:
+        text = h5py.check_string_dtype(dtype)
+        if text is not None:
+            if text.length is None:
+                self.check_lengths(dataset, prod(dataset.shape))
             return _text(dataset[()])
         if dtype.kind not in "iufb":
             raise self.fail("nir-dtype", where, "holds neither numbers nor text", got=dtype)
@@ -158,6 +198,26 @@ class _Reader:
                                 got=f"{bad} of {array.size} values",
                                 hint="check the training run that made them")  # fmt: skip
         return array
+
+    def check_lengths(self, dataset: Any, count: int) -> None:
+        """Strings may claim 4 GiB each, for which the HDF5 library would make room: check first.
+
+        Each is stored as length (4 bytes), address of its collection (8) and index (4).
+        """
+        offset = dataset.id.get_offset()
+        if not count or not dataset.id.get_storage_size():
+            return
+        if offset is None:
+            raise self.fail("nir-layout", dataset.name, "keeps strings in an unusual layout",
+                            hint="write it uncompressed, as nir.write does")  # fmt: skip
+        with open(self.place, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(offset)
+            rows = np.frombuffer(stream.read(16 * count), "<u4").reshape(-1, 4)
+        if rows.shape[0] != count or int(rows[:, 0].max()) > size:
+            raise self.fail("nir-damaged", dataset.name, "is damaged; nothing was loaded",
+                            got="a string longer than the file",
+                            hint="get a fresh copy of the file")  # fmt: skip
 
     def tree(self, group: Any, above: frozenset[Any]) -> dict[str, Any]:
         """Metadata: whatever is there, as plain data."""
