@@ -28,21 +28,24 @@ class Piece:
 class Draft:
     """A network on its way to a Program. Each pass fills in its own fields.
 
-    ``activity[population]`` [size] is the expected events per tick of each source (1 where
-    nothing is known). ``cores`` lists the pieces of each virtual core, ``placement`` the physical
-    core of each. ``rules`` names projections that stay procedural. ``rates``, ``tables``,
-    ``ledger`` and ``quantities`` are described in Program.
+    ``source_hash`` is the hash of the network as it was given. ``activity[population]`` [size] is
+    the expected events per tick of each source (1 where nothing is known). ``cores`` lists the
+    pieces of each virtual core, ``placement`` the physical core of each. ``rules`` names
+    projections that stay procedural, ``rule_delays`` their delay in ticks. ``tables``, ``ledger``
+    and ``quantities`` are described in Program.
     """
 
     network: Network
     chip: Chip
     dt: float
     seed: int = 0
+    source_hash: str = ""
     activity: Mapping[str, NDArray[np.float64]] = field(default_factory=dict[str, Any])
     implementations: Mapping[str, str] = field(default_factory=dict[str, str])
     quantised: Mapping[str, Quantised] = field(default_factory=dict[str, Any])
     projections: tuple[QuantisedProjection, ...] = ()
     rules: tuple[str, ...] = ()
+    rule_delays: Mapping[str, int] = field(default_factory=dict[str, int])
     cores: tuple[tuple[Piece, ...], ...] = ()
     placement: tuple[int, ...] = ()
     tables: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict[str, Any])

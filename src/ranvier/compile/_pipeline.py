@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ranvier.compile.pack import Pack
 from ranvier.errors import fail, unknown
 from ranvier.events import Recording
 from ranvier.network import Network, Population
+from ranvier.network._given import is_number
 from ranvier.registry import Registry
 
 __all__ = ["PASSES", "Between", "compile", "default_passes", "passes_from_text"]
@@ -104,18 +105,36 @@ def compile(
     ``dt`` is the tick in seconds; by default the network's own (if a population is discrete by
     nature, or was imported or trained with a dt) or the chip's. ``activity`` is a recording of an
     earlier run, or expected events per tick by population [size]: traffic weights for the mapping,
-    and the bound of what may arrive at once. ``parts[population]`` names the part of a mixed system a population goes to.
+    and the bound of what may arrive at once. ``parts[population]`` names the part of a mixed system
+    a population goes to; the others are dealt out in order, those joined without delay together.
     Raises RanvierError with one Issue per thing that does not fit, each with ranked fixes.
     """
     machine = chips.remember(chips.get(chip))
     tick = _choose_dt(network, machine, dt)
-    if isinstance(activity, Recording):
-        activity = activity.activity()
+    known = activity.activity() if isinstance(activity, Recording) else activity
+    rates = _checked_activity(network, known or {})
     if machine.parts:
         return _compile_parts(
-            network, machine, tick, passes, seed, activity, between, dict(parts or {})
+            network, machine, tick, passes, seed, rates, between, dict(parts or {})
         )
-    draft = Draft(network=network, chip=machine, dt=tick, seed=seed, activity=dict(activity or {}))
+    if parts:
+        raise fail(
+            "not-a-system",
+            "parts",
+            f"{machine.title} is one machine and has no parts",
+            got=", ".join(parts),
+            hint=f"join machines: {machine.name}+{machine.name}",
+        )
+    if not isinstance(cast("Any", seed), int) or seed < 0:
+        raise fail("bad-setting", "seed", "must be a whole number of at least 0", got=seed)
+    draft = Draft(
+        network=network,
+        chip=machine,
+        dt=tick,
+        seed=seed,
+        source_hash=network.hash,
+        activity=rates,
+    )
     for step in default_passes() if passes is None else passes:
         after = step.apply(draft)
         if between is not None:
@@ -125,6 +144,27 @@ def compile(
     if between is not None:
         between("pack", draft, program)
     return program
+
+
+def _checked_activity(
+    network: Network, given: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    names, rates = [p.name for p in network.populations], dict[str, NDArray[np.float64]]()
+    for name, values in given.items():
+        if name not in names:
+            raise unknown("population", name, names, where="activity")
+        size = network.population(name).size
+        rate = np.asarray(values, np.float64)
+        if rate.shape != (size,) or not (np.all(np.isfinite(rate)) and np.all(rate >= 0)):
+            raise fail(
+                "activity",
+                f"activity[{name!r}]",
+                "needs one finite number of at least 0 per neuron",
+                got=rate.shape,
+                limit=(size,),
+            )
+        rates[name] = rate
+    return rates
 
 
 def _choose_dt(network: Network, chip: Chip, dt: float | None) -> float:
@@ -137,6 +177,9 @@ def _choose_dt(network: Network, chip: Chip, dt: float | None) -> float:
             got=", ".join(f"{v:g} s" for v in sorted(own)),
             hint="they must share one dt",
         )
+    for value in (dt, network.metadata.get("dt")):
+        if value is not None and not (is_number(value) and value > 0):
+            raise fail("dt", network.name, "dt must be positive seconds", got=repr(value))
     given = [v for v in (dt, *own) if v is not None]
     if len(given) == 2 and not np.isclose(given[0], given[1], rtol=1e-9):
         raise fail(
@@ -168,7 +211,7 @@ def _compile_parts(
     dt: float,
     passes: Sequence[Pass] | None,
     seed: int,
-    activity: Mapping[str, NDArray[np.float64]] | None,
+    activity: Mapping[str, NDArray[np.float64]],
     between: Between | None,
     where: dict[str, str],
 ) -> Program:
@@ -180,16 +223,20 @@ def _compile_parts(
             raise unknown("population", name, names, where="parts")
         if part not in legal:
             raise unknown("part", part, legal, where=f"parts[{name!r}]")
-    for number, name in enumerate(names):
-        where.setdefault(name, legal[min(number * len(legal) // len(names), len(legal) - 1)])
+    _deal_out(network, names, legal, where)
     programs: dict[str, Program] = {}
     bridges: list[Bridge] = []
-    for part in system.parts:
+    used = [part for part in system.parts if part.name in where.values()] or [system.parts[0]]
+    fed = {p.source for p in network.projections}
+    placed: set[str] = set()
+    for part in used:
         mine = {name for name in names if where[name] == part.name}
-        if not mine:
-            continue
         incoming = [p for p in network.projections if p.target in mine]
         foreign = {p.source for p in incoming} - mine
+        if part is used[0]:  # inputs that feed nothing are part of the network all the same
+            foreign |= {p.name for p in network.inputs} - fed
+        shown = mine | ({p.name for p in network.inputs} & foreign - placed)
+        placed |= foreign
         for name in sorted(foreign - {p.name for p in network.inputs}):
             for projection in incoming:
                 if projection.source == name and np.any(np.asarray(projection.delay) == 0):
@@ -218,12 +265,14 @@ def _compile_parts(
             name=f"{network.name}.{part.name}",
             populations=populations,
             projections=tuple(incoming),
-            outputs=tuple(o for o in network.outputs if o in mine),
-            probes=tuple(p for p in network.probes if p.population in mine),
+            outputs=tuple(o for o in network.outputs if o in shown),
+            probes=tuple(p for p in network.probes if p.population in shown),
             metadata=network.metadata,
         )
+        here = {p.name for p in populations}
+        rates = {name: rate for name, rate in activity.items() if name in here}
         programs[part.name] = compile(
-            sub, part, dt=dt, passes=passes, seed=seed, activity=activity, between=between
+            sub, part, dt=dt, passes=passes, seed=seed, activity=rates, between=between
         )
     return Program(
         name=network.name,
@@ -239,3 +288,19 @@ def _compile_parts(
         bridges=tuple(bridges),
         algorithms={"update": "dense"},
     )
+
+
+def _deal_out(network: Network, names: list[str], legal: list[str], where: dict[str, str]) -> None:
+    """Fill in a part for every population: in order, those joined without delay together."""
+    group: dict[str, str] = dict(zip(names, names, strict=True))
+    for p in network.projections:
+        zero = p.delay is not None and np.size(p.delay) and float(np.min(p.delay)) == 0
+        if zero and p.source in group:
+            joined, gone = group[p.source], group[p.target]
+            for name in names:
+                if group[name] == gone:
+                    group[name] = joined
+    chosen = {group[name]: part for name, part in where.items()}
+    for number, name in enumerate(names):
+        part = legal[min(number * len(legal) // len(names), len(legal) - 1)]
+        where.setdefault(name, chosen.setdefault(group[name], part))

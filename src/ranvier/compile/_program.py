@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from ranvier import chips
 from ranvier.bundle import content_hash, read_bundle, write_bundle
 from ranvier.chips import Chip
-from ranvier.errors import Issue, RanvierError, fail, unknown
+from ranvier.compile._check_program import check_program
+from ranvier.errors import Issue, fail, unknown
 from ranvier.network import Probe, Rule
 from ranvier.network._bundle import pack_arrays, unpack_arrays
 
@@ -181,7 +183,7 @@ class Program:
             raise unknown("population", population, self.slots)
         return self.slots[population]
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 of the content."""
         return content_hash(*_encode(self))
@@ -245,57 +247,13 @@ def load_program(path: str | Path) -> Program:
     document, arrays = read_bundle(path, "program")
     try:
         program = _make(unpack_arrays(document, arrays))
-    except RanvierError:
-        raise
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        check_program(program)
+    except Exception as error:  # a stranger's file: whatever is wrong, one clear error
         raise fail(
             "damaged-bundle",
             str(path),
             "is a bundle, but does not describe a program",
             got=f"{type(error).__name__}: {error}"[:200],
-            hint="compile the network again",
+            hint="compile the network again; nothing was loaded",
         ) from error
-    _check_ranges(path, program)
     return program
-
-
-def _check_ranges(path: str | Path, program: Program) -> None:
-    """The engine's kernels index without bounds checks, so every index is checked here."""
-
-    def bad(name: str) -> RanvierError:
-        return fail("damaged-bundle", str(path), f"{name} is out of range", hint="compile again")
-
-    for name, array, low, high in (
-        ("route_row", program.route_row, 0, program.row_core.size),
-        ("synapse_target", program.synapse_target, 0, program.ring),
-        ("row_delay", program.row_delay, 0, program.max_delay + 1),
-    ):
-        if array.size and (int(array.min()) < low or int(array.max()) >= high):
-            raise bad(name)
-    for name, array, rows, last in (
-        ("route_ptr", program.route_ptr, program.sources, program.route_row.size),
-        ("row_ptr", program.row_ptr, program.row_core.size, program.synapse_target.size),
-    ):
-        if (
-            array.size != rows + 1
-            or int(array[0]) != 0
-            or int(array[-1]) != last
-            or np.any(np.diff(array) < 0)
-        ):
-            raise bad(name)
-    for size in (program.synapse_weight.size, program.synapse_origin.size):
-        if size != program.synapse_target.size:
-            raise bad("synapse tables")
-    for block in program.blocks:
-        if block.n < 1 or block.start < 0 or block.start + block.n > program.neurons:
-            raise bad(f"block {block.population}")
-        if block.ring < 0 or block.ring > program.ring:
-            raise bad(f"block {block.population}")
-        for key, value in {**block.values, **block.initial}.items():
-            if np.ndim(value) and np.shape(value) != (block.n,):
-                raise bad(f"block {block.population}.{key}")
-    for name, slots in program.slots.items():
-        if slots.size and (int(slots.min()) < 0 or int(slots.max()) >= program.sources):
-            raise bad(f"slots of {name}")
-    for part in program.parts.values():
-        _check_ranges(path, part)

@@ -79,6 +79,15 @@ def read_back(network: Network, program: Program, arrays: Mapping[str, NDArray[A
             hint="read back into the network that was compiled",
         )
     weights = _collect(program, arrays, "")
+    odd = sorted(set(weights) - {p.name for p in network.projections})
+    if odd:
+        raise fail(
+            "folded-projection",
+            odd[0],
+            "is the product of projections around a linear relay, whose weights cannot be told "
+            "apart again",
+            hint="replace the relay by neurons, or leave its projections as they were",
+        )
     changed: list[Projection] = []
     for projection in network.projections:
         if projection.name not in weights:

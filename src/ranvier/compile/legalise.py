@@ -116,6 +116,16 @@ def fold_relays(network: Network) -> tuple[Network, list[Issue]]:
             return network, issues
         before = [p for p in network.projections if p.target == relay.name]
         after = [p for p in network.projections if p.source == relay.name]
+        if any(p.source == relay.name for p in before):
+            raise RanvierError(
+                Issue(
+                    code="relay-loop",
+                    severity="refused",
+                    where=relay.name,
+                    message="a linear relay that feeds itself cannot be folded",
+                    hint=("replace the relay by neurons", "run it on the ideal chip"),
+                )
+            )
         joined = [_join(a, b) for a in before for b in after]
         kept = [p for p in network.projections if p not in before and p not in after]
         network = network.replace(

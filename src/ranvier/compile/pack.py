@@ -48,7 +48,7 @@ class Pack:
             name=network.name,
             chip=chip.name,
             chip_hash=chip.hash,
-            network_hash=network.hash,
+            network_hash=draft.source_hash or network.hash,
             dt=draft.dt,
             seed=draft.seed,
             blocks=tuple(layout.blocks),
@@ -265,16 +265,13 @@ def _rules(
         data = p.connectivity.to_dict()
         data.pop("kind")
         port = int(draft.quantised[p.target].encodings[name]["port"])
-        ticks = 1 if p.delay is None else int(np.floor(float(p.delay) / draft.dt + 0.5 + 1e-9))
-        if p.delay is not None and float(p.delay) > 0:
-            ticks = max(1, ticks)
         tables.append(
             RuleTable(
                 name=name,
                 first=first_of[name],
                 source=int(layout.slots[p.source][0]),
                 ring=int(layout.ring_of[p.target][0] + port * layout.stride[p.target][0]),
-                delay=ticks,
+                delay=draft.rule_delays[name],
                 rule=data,
             )
         )

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.chips import Limit
+from ranvier.chips import Chip, Limit
 from ranvier.compile._cores import Connections, broken_limits, core_view
 from ranvier.compile._draft import Draft, Piece
-from ranvier.errors import Issue, RanvierError, unknown
+from ranvier.errors import Issue, RanvierError, fail, unknown
 
 __all__ = ["PASS", "Partition", "multicast_cost"]
 
@@ -42,7 +42,15 @@ class Partition:
                 "option", self.method, ("best", "sequential", "metis"), where="partition.method"
             )
         if not 0 < self.fill <= 1:
-            raise unknown("option", self.fill, ("0 < fill <= 1",), where="partition.fill")
+            raise fail(
+                "bad-setting",
+                "partition.fill",
+                "is out of range",
+                got=self.fill,
+                limit="0 < fill <= 1",
+            )
+        if self.seed < 0:
+            raise fail("bad-setting", "partition.seed", "must not be negative", got=self.seed)
 
     def apply(self, draft: Draft) -> Draft:
         """Raises RanvierError naming population, resource, used, limit and ranked fixes."""
@@ -60,14 +68,14 @@ class Partition:
         ]
         connections = Connections(draft)
         plain = [Piece(population=n, index=whole[n]) for n in names]
-        cores = _fill(connections, plain, limits, chip.shared_cores)
+        cores = _fill(connections, plain, limits, chip, self.fill)
         if self.method != "sequential" and connections.post.size <= METIS_EDGES:
             grouped = [
                 piece
                 for start in plain
                 for piece in _metis(connections, start, cores, self.seed + draft.seed)
             ]
-            other = _fill(connections, grouped, limits, chip.shared_cores)
+            other = _fill(connections, grouped, limits, chip, self.fill)
             fewer = multicast_cost(connections, other) < multicast_cost(connections, cores)
             if self.method == "metis" or (fewer and len(other) <= len(chip.usable_cores)):
                 cores = other
@@ -88,21 +96,26 @@ def multicast_cost(connections: Connections, cores: Sequence[Sequence[Piece]]) -
 
 
 def _fill(
-    connections: Connections, pieces: Sequence[Piece], limits: Sequence[Limit], shared: bool
+    connections: Connections,
+    pieces: Sequence[Piece],
+    limits: Sequence[Limit],
+    chip: Chip,
+    fill: float,
 ) -> list[list[Piece]]:
     """First fit in order: each piece goes on as far as every limit holds, then a new core."""
     cores: list[list[Piece]] = []
     current: list[Piece] = []
     for piece in pieces:
         rest = piece.index
-        if current and not shared:
+        if current and not chip.shared_cores:
             cores.append(current)
             current = []
         while rest.size:
             fits = _largest(connections, current, piece.population, rest, limits)
             if fits == 0:
                 if not current:
-                    raise RanvierError(*_single_neuron(connections, piece.population, rest, limits))
+                    first = replace(piece, index=rest[:1])
+                    raise RanvierError(*_single_neuron(connections, first, limits, chip, fill))
                 cores.append(current)
                 current = []
                 continue
@@ -178,17 +191,22 @@ def _limit_issue(where: str, limit: Limit, used: float, more: tuple[str, ...] = 
         message=f"needs more {limit.resource} than a core has",
         got=f"{used:g} {limit.unit}".strip(),
         limit=f"{limit.limit:g} {limit.unit}".strip(),
-        hint=(*limit.fixes, *more),
+        hint=(*more, *limit.fixes),
     )
 
 
 def _single_neuron(
-    connections: Connections, population: str, rest: IntArray, limits: Sequence[Limit]
+    connections: Connections, one: Piece, limits: Sequence[Limit], chip: Chip, fill: float
 ) -> list[Issue]:
-    one = [Piece(population=population, index=rest[:1])]
-    broken = broken_limits(limits, core_view(connections, one))
-    where = f"{population}[{int(rest[0])}]"
-    return [_limit_issue(where, limit, used) for limit, used in broken]
+    """A neuron that no core can hold, measured against the whole core where even that is full."""
+    view = core_view(connections, [one])
+    whole = broken_limits(chip.limits, view)
+    more = () if whole else (f"use more of each core: --set partition.fill={min(1.0, 2 * fill):g}",)
+    where = f"{one.population}[{int(one.index[0])}]"
+    return [
+        _limit_issue(where, limit, used, more)
+        for limit, used in whole or broken_limits(limits, view)
+    ]
 
 
 def _too_many(draft: Draft, cores: Sequence[Sequence[Piece]], available: int) -> Issue:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ranvier.compile._cores import Connections
 from ranvier.compile._draft import Draft
-from ranvier.errors import unknown
+from ranvier.errors import fail, unknown
 
 __all__ = ["PASS", "Place", "traffic_matrix"]
 
@@ -31,6 +31,11 @@ class Place:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise unknown("option", self.method, METHODS, where="place.method")
+        for name in ("steps", "seed"):
+            if getattr(self, name) < 0:
+                raise fail(
+                    "bad-setting", f"place.{name}", "must not be negative", got=getattr(self, name)
+                )
 
     def apply(self, draft: Draft) -> Draft:
         """Never fails: partition made sure there are enough cores."""
@@ -45,7 +50,10 @@ class Place:
         if self.method == "anneal" and topology is not None and used > 1:
             traffic = traffic_matrix(draft)
             routers = [topology.router(int(c)) for c in usable]
-            distance = np.array([[topology.distance(a, b) for b in routers] for a in routers])
+            known = sorted(set(routers))
+            among = np.array([[topology.distance(a, b) for b in known] for a in known])
+            index = [known.index(router) for router in routers]
+            distance = among[np.ix_(index, index)]
             order = order[_anneal(traffic, distance, self.steps * used, rng)]
         return replace(draft, placement=tuple(int(c) for c in order[:used]))
 

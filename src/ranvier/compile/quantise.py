@@ -16,6 +16,9 @@ from ranvier.network import Projection, Rule, Synapses
 
 __all__ = ["PASS", "Quantise"]
 
+MOST_TICKS = 1 << 20
+"""No engine keeps inputs for longer than this many ticks."""
+
 IntArray = NDArray[np.int64]
 
 
@@ -25,7 +28,7 @@ class Quantise:
 
     ``drop_zeros`` leaves out synapses whose weight becomes 0. ``long_delays``: ``"refuse"``, or
     ``"clip"`` to the chip's longest. ``keep_rules``: procedural connectivity stays a rule where the
-    chip has no synaptic memory to fill.
+    chip has no synaptic memory to fill and takes weights as they are.
     """
 
     drop_zeros: bool = True
@@ -46,7 +49,10 @@ class Quantise:
         rules = tuple(
             p.name
             for p in network.projections
-            if self.keep_rules and chip.topology is None and isinstance(p.connectivity, Rule)
+            if self.keep_rules
+            and chip.topology is None
+            and chip.dtype == "f8"
+            and isinstance(p.connectivity, Rule)
         )
         synapses: dict[str, Synapses] = {}
         delays: dict[str, IntArray] = {}
@@ -87,7 +93,12 @@ class Quantise:
             if p.name not in rules
         )
         return replace(
-            draft, quantised=quantised, projections=projections, rules=rules, issues=tuple(issues)
+            draft,
+            quantised=quantised,
+            projections=projections,
+            rules=rules,
+            rule_delays={name: int(delays[name][0]) for name in rules},
+            issues=tuple(issues),
         )
 
     def _ticks(
@@ -103,7 +114,9 @@ class Quantise:
             array.ravel()[listed.origin] if array.ndim and listed is not None else array
         ) / draft.dt
         exact = np.broadcast_to(exact, (n,))
-        ticks = np.floor(exact + 0.5 + 1e-9).astype(np.int64)
+        longest = MOST_TICKS if chip.max_delay is None else chip.max_delay
+        # Cut before rounding to integers: a delay may be longer than they reach.
+        ticks = np.floor(np.minimum(exact, 2.0**53) + 0.5 + 1e-9).astype(np.int64)
         ticks = np.where(exact == 0, chip.min_delay, np.maximum(ticks, least))
         issues: list[Issue] = []
         moved = np.abs(ticks - exact)[exact > 0]
@@ -117,8 +130,7 @@ class Quantise:
                     f"{moved.max() * draft.dt:.3g} s",
                 )
             )
-        longest = chip.max_delay
-        if longest is not None and n and int(ticks.max()) > longest:
+        if n and int(ticks.max()) > longest:
             clip = self.long_delays == "clip"
             issues.append(
                 Issue(
@@ -131,8 +143,8 @@ class Quantise:
                     got=f"{int(ticks.max())} ticks",
                     limit=f"{longest} ticks",
                     hint=(
+                        f"shorten the delays to at most {longest * draft.dt:.6g} s",
                         f"use a dt of at least {float(exact.max()) * draft.dt / longest:.3g} s",
-                        "shorten the delay",
                         "allow cutting: --set quantise.long_delays=clip",
                     ),
                 )

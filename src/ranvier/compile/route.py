@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ranvier.chips import Topology
 from ranvier.compile._cores import Connections, broken_limits, core_view
 from ranvier.compile._draft import Draft
-from ranvier.errors import Issue, RanvierError
+from ranvier.errors import Issue, RanvierError, fail
 
 __all__ = ["PASS", "Route"]
 
@@ -36,6 +36,14 @@ class Route:
         topology = draft.chip.topology
         if topology is None:
             return draft
+        if not 0 <= self.gateway < topology.cores:
+            raise fail(
+                "bad-setting",
+                "route.gateway",
+                f"is no core of {draft.chip.title}",
+                got=self.gateway,
+                limit=f"0..{topology.cores - 1}",
+            )
         connections = Connections(draft)
         reach = _reach(draft, connections)
         home = _homes(draft, connections)

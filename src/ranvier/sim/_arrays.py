@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ranvier.compile import Block, Program, machine_of
 from ranvier.compile.pack import pack_rows
+from ranvier.errors import RanvierError, fail
 from ranvier.neurons import Kernel
 from ranvier.sim._emit import BLOCK_FIELDS, Variant
 
@@ -18,6 +19,8 @@ __all__ = ["Arrays", "build", "expand_rules", "kernels_of"]
 IntArray = NDArray[np.int64]
 
 
+MOST_RING_BYTES = 1 << 36
+"""Memory that inputs under way may take (64 GiB)."""
 VECTOR = 24
 """Rows shorter than this are cheaper one synapse at a time."""
 RUN_SPAN = 2.5
@@ -132,9 +135,40 @@ def kernels_of(program: Program) -> list[Kernel]:
         key = repr(block.reference)
         if key not in found:
             name = block.reference["implementation"]
-            found[key] = chip.implementation(name).kernel(block.reference)
+            try:
+                found[key] = chip.implementation(name).kernel(block.reference)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise _damaged(program, f"block {block.population} has no kernel") from error
         kernels.append(found[key])
+    _check(program, kernels, np.float64 if chip.dtype == "f8" else np.int64)
     return kernels
+
+
+def _damaged(program: Program, message: str) -> RanvierError:
+    return fail("damaged-program", program.name, message, hint="compile the network again")
+
+
+def _check(program: Program, kernels: list[Kernel], dtype: type) -> None:
+    """What cannot be checked without the chip: sizes, parameters and number formats."""
+    ring = 0
+    for kernel, block in zip(kernels, program.blocks, strict=True):
+        name = block.population
+        missing = [p for p in kernel.params if p not in block.values]
+        if missing:
+            raise _damaged(program, f"block {name} lacks {', '.join(missing)}")
+        if block.ring != ring or block.output != kernel.output:
+            raise _damaged(program, f"block {name} does not fit its kernel")
+        ring += block.n * len(kernel.ports)
+        for key, value in (*block.values.items(), *block.initial.items()):
+            kind = np.asarray(value).dtype.kind
+            if kind not in ("iu" if dtype is np.int64 else "iuf"):
+                raise _damaged(program, f"{name}.{key} is in another number format")
+    if ring != program.ring:
+        raise _damaged(program, "the input accumulators do not fit the neurons")
+    if program.synapse_weight.size and (program.synapse_weight.dtype.kind == "f") != (
+        dtype is np.float64
+    ):
+        raise _damaged(program, "the weights are in another number format")
 
 
 def expand_rules(program: Program) -> dict[str, Any]:
@@ -209,6 +243,15 @@ def build(program: Program) -> Arrays:
             state_offset[k, name] = at_state
             at_state += block.n
     depth = 1 << int(program.max_delay).bit_length()
+    if depth * program.ring * 8 > MOST_RING_BYTES:
+        raise fail(
+            "delays-too-long",
+            program.name,
+            "inputs under way would need too much memory",
+            got=f"{program.max_delay} ticks x {program.ring} inputs, {depth * program.ring * 8} B",
+            limit=f"{MOST_RING_BYTES} B",
+            hint=("shorten the longest delay", "use a larger dt"),
+        )
     rows = expand_rules(program)
     none = [np.zeros(0, dtype)]
     initial = np.concatenate(none + states)

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ranvier.errors import fail
 from ranvier.neurons import Kernel
 
 __all__ = ["BLOCK_FIELDS", "Variant", "cache_folder", "load_worker", "worker_source"]
@@ -238,6 +239,20 @@ def cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="ranvier-kernels-"))
 
 
+def _write_source(path: Path, source: str) -> None:
+    """Complete or not at all: several processes may want the same kernel at once."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w") as stream:
+            stream.write(source)
+        # numba's cache compares time stamps; the name is the content, so one will do.
+        os.utime(temporary, (1_000_000_000, 1_000_000_000))
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
 _LOADED: dict[str, ModuleType] = {}
 
 
@@ -248,12 +263,15 @@ def load_worker(variants: Sequence[Variant]) -> tuple[Callable[..., Any], Callab
     if name not in _LOADED:
         path = cache_folder() / f"{name}.py"
         if not path.exists():
-            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-            with os.fdopen(handle, "w") as stream:
-                stream.write(source)
-            # numba's cache compares time stamps; the name is the content, so one will do.
-            os.utime(temporary, (1_000_000_000, 1_000_000_000))
-            os.replace(temporary, path)
+            try:
+                _write_source(path, source)
+            except OSError as error:
+                raise fail(
+                    "cannot-write",
+                    str(path.parent),
+                    f"generated kernels cannot be written ({error.strerror or error})",
+                    hint="free some disk space, or set RANVIER_CACHE to another folder",
+                ) from error
         spec = importlib.util.spec_from_file_location(name, path)
         assert spec is not None
         assert spec.loader is not None

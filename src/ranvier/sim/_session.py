@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile import Program, find_projection, machine_of, projection_weights, synapse_ports
-from ranvier.errors import fail, unknown
+from ranvier.errors import RanvierError, fail, unknown
 from ranvier.events import Events, Recording, State, Trace
 from ranvier.progress import NoProgress, Progress
 from ranvier.sim._arrays import build
 from ranvier.sim._emit import load_worker
-from ranvier.sim._stimulus import Stimulus, source_events
+from ranvier.sim._stimulus import Stimulus, check_ticks, check_window, source_events
 
 __all__ = ["Session"]
 
@@ -51,8 +51,7 @@ class Session:
                 "runs on several chips",
                 hint="use sim.session(program) or sim.run(program, ...)",
             )
-        if window is not None and window < 1:
-            raise fail("window", "Session.window", "must be at least 1 tick", got=window)
+        check_window(window)
         if reset and window is None:
             raise fail("window", "Session.reset", "needs a window", hint="give window=ticks")
         self.program = program
@@ -130,9 +129,10 @@ class Session:
             )
         mine = self._live()
         for name, array in mine.items():
-            if name not in state.arrays or state.arrays[name].shape != array.shape:
+            there = state.arrays.get(name)
+            if there is None or there.shape != array.shape or there.dtype != array.dtype:
                 raise fail("damaged-bundle", "checkpoint", f"{name} is missing or misshapen")
-            array[...] = state.arrays[name]
+            array[...] = there
         target, width = mine["synapse_target"], self._arrays.width
         if target.size and (int(target.min()) < 0 or int(target.max()) >= width):
             raise fail("damaged-bundle", "checkpoint", "synapse_target is out of range")
@@ -147,8 +147,6 @@ class Session:
             "out": a.out,
             "synapse_weight": a.synapses.weight,
             "synapse_target": a.synapses.target.copy(),
-            "counts": self._counts,
-            "counters": self._counters,
         }
 
     # -- running ------------------------------------------------------------------------------
@@ -159,20 +157,38 @@ class Session:
 
     def step(self, events: Stimulus = None, *, ticks: int = 1) -> dict[str, Events]:
         """Advance and return what recorded populations emitted; ticks count from now."""
+        return self._step(events, ticks, hold=False)
+
+    def step_held(self, events: Stimulus) -> dict[str, Events]:
+        """One tick of a system: a window that ends here stays open until :meth:`end_window`."""
+        return self._step(events, 1, hold=True)
+
+    def _step(self, events: Stimulus, ticks: int, *, hold: bool) -> dict[str, Events]:
         start, known = self._tick, len(self._parts)
-        self.advance(events, ticks=ticks)
+        self.advance(events, ticks=ticks, hold=hold)
         return self._collect(self._parts[known:], start, ticks, self._recorded)
 
     def advance(
-        self, stimulus: Stimulus = None, *, ticks: int, progress: Progress | None = None
+        self,
+        stimulus: Stimulus = None,
+        *,
+        ticks: int,
+        progress: Progress | None = None,
+        hold: bool = False,
     ) -> None:
         """Advance by ``ticks``. Raises RanvierError when the stimulus does not fit, or when a state
-        stops being a number (naming the population, the neuron and the ticks)."""
+        stops being a number (naming the population, the neuron and the ticks).
+
+        ``hold`` leaves a window that ends with the last tick open until :meth:`end_window`: other
+        chips may still send to that tick.
+        """
+        check_ticks(ticks)
         meter = progress or NoProgress()
         a = self._arrays
         events, given = source_events(self.program, stimulus, ticks, self._dtype)
         for name, item in given.items():
-            self._stimuli.setdefault(name, []).append((self._tick, item))
+            if name in self._recorded and len(item):
+                self._stimuli.setdefault(name, []).append((self._tick, item))
         cursor, taken = np.zeros(1, np.int64), np.zeros(1, np.int64)
         begin, end = self._tick, self._tick + ticks
         tick = events.tick + begin
@@ -199,8 +215,8 @@ class Session:
             meter.advance(reached - self._tick)
             self._check_finite(self._tick, reached)
             self._tick = reached
-            if self.window is not None and self._tick % self.window == 0:
-                self._close_window()
+            if not (hold and self._tick == end):
+                self.end_window()
         meter.done()
 
     def _boundary(self) -> int:
@@ -208,7 +224,10 @@ class Session:
             return self._tick + CHUNK
         return (self._tick // self.window + 1) * self.window
 
-    def _close_window(self) -> None:
+    def end_window(self) -> None:
+        """Close the window that ends here, if one does."""
+        if self.window is None or self._tick % self.window:
+            return
         self._closed.append((self._counts.copy(), self._counters.copy()))
         self._counts[:] = 0
         self._counters[:] = 0
@@ -216,8 +235,14 @@ class Session:
             self.reset()
 
     def _check_finite(self, start: int, stop: int) -> None:
-        state = self._arrays.state
-        if self._dtype is np.int64 or np.isfinite(state.sum()) or np.all(np.isfinite(state)):
+        state, out = self._arrays.state, self._arrays.out
+        if self._dtype is np.int64 or np.isfinite(state.sum() + out.sum()):
+            return
+        if not np.all(np.isfinite(out)):
+            slot = int(np.flatnonzero(~np.isfinite(out))[0])
+            name = list(self.program.slots)[self._where[0][slot]]
+            raise self._blow_up(f"{name}[{self._where[1][slot]}].output", out[slot], start, stop)
+        if np.all(np.isfinite(state)):
             return
         at = int(np.flatnonzero(~np.isfinite(state))[0])
         (k, name), offset = max(
@@ -226,11 +251,15 @@ class Session:
         )
         block = self.program.blocks[k]
         index = int(self._where[1][block.start + at - offset])
-        raise fail(
+        where = f"{block.population}[{index}].{name}"
+        raise self._blow_up(where, state[at], start, stop)
+
+    def _blow_up(self, where: str, got: Any, start: int, stop: int) -> RanvierError:
+        return fail(
             "blow-up",
-            f"{block.population}[{index}].{name}",
+            where,
             "stopped being a number",
-            got=state[at],
+            got=got,
             limit=f"finite, in ticks {start}..{stop - 1}",
             hint=("use a smaller dt or another method", "check weights and parameters"),
         )
@@ -303,7 +332,10 @@ class Session:
 
     # -- results ------------------------------------------------------------------------------
     def state(self) -> State:
-        """A copy of everything needed to go on, or to read weights back."""
+        """A copy of everything needed to go on, or to read weights back.
+
+        Counts and recordings are not part of it: those of a resumed session begin anew.
+        """
         arrays = {name: array.copy() for name, array in self._live().items()}
         arrays["synapse_origin"] = self._arrays.synapses.origin
         return State(self._tick, arrays, self.program.hash)
@@ -369,6 +401,7 @@ class Session:
             ticks=ticks,
             window=length,
             program_hash=program.hash,
+            start=self._first,
             events=self._collect(self._parts, self._first, ticks, self._recorded),
             traces=self._trace_results(),
             counts={name: counts[:, slots] for name, slots in program.slots.items()},

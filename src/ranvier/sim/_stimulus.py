@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile import Program
-from ranvier.errors import fail, unknown
+from ranvier.errors import RanvierError, fail, unknown
 from ranvier.events import Events
 
-__all__ = ["SourceEvents", "Stimulus", "source_events"]
+__all__ = [
+    "SourceEvents",
+    "Stimulus",
+    "check_ticks",
+    "check_window",
+    "named_events",
+    "not_events",
+    "source_events",
+]
 
 Stimulus = Events | Mapping[str, Events] | None
 
@@ -37,7 +45,7 @@ def source_events(
     the duration does not fit.
     """
     inputs = {block.population: block for block in program.inputs}
-    given = _named(stimulus, list(inputs))
+    given = named_events(stimulus, list(inputs))
     columns: list[tuple[NDArray[Any], ...]] = []
     for name, events in given.items():
         block = inputs[name]
@@ -94,7 +102,22 @@ def source_events(
     return SourceEvents(tick[order], source[order], payload[order], plain[order]), given
 
 
-def _named(stimulus: Stimulus, inputs: list[str]) -> dict[str, Events]:
+def check_ticks(ticks: Any) -> None:
+    """Raises RanvierError unless ``ticks`` is a whole number of at least 0."""
+    if not isinstance(ticks, (int, np.integer)) or isinstance(ticks, bool) or ticks < 0:
+        raise fail("ticks", "ticks", "must be a whole number of at least 0", got=repr(ticks))
+
+
+def check_window(window: Any) -> None:
+    """Raises RanvierError unless ``window`` is None or a whole number of at least 1."""
+    if window is None:
+        return
+    if not isinstance(window, (int, np.integer)) or isinstance(window, bool) or window < 1:
+        raise fail("window", "window", "must be at least 1 tick", got=repr(window))
+
+
+def named_events(stimulus: Stimulus, inputs: list[str]) -> dict[str, Events]:
+    """Events by input; raises RanvierError when a name or a type does not fit."""
     if stimulus is None:
         return {}
     if isinstance(stimulus, Events):
@@ -107,7 +130,23 @@ def _named(stimulus: Stimulus, inputs: list[str]) -> dict[str, Events]:
                 hint="name them: {'" + (inputs or ["in"])[0] + "': events}",
             )
         return {inputs[0]: stimulus}
-    for name in stimulus:
+    if not isinstance(cast("Any", stimulus), Mapping):
+        raise not_events("stimulus", stimulus)
+    for name, events in stimulus.items():
         if name not in inputs:
             raise unknown("input", name, inputs, where="stimulus")
+        if not isinstance(cast("Any", events), Events):
+            raise not_events(f"stimulus[{name!r}]", events)
     return dict(stimulus)
+
+
+def not_events(where: str, got: object) -> RanvierError:
+    """The error for a stimulus of another type."""
+    return fail(
+        "stimulus-type",
+        where,
+        "is not Events",
+        got=type(got).__name__,
+        limit="Events, or a mapping from input to Events",
+        hint="use Events.from_raster(array, dt=...)",
+    )

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.compile import Program
+from ranvier.compile import Program, machine_of
 from ranvier.errors import fail, unknown
-from ranvier.events import Events, Recording, State
+from ranvier.events import Events, Recording, State, concatenate
 from ranvier.progress import NoProgress, Progress
 from ranvier.sim._session import Session
-from ranvier.sim._stimulus import Stimulus
+from ranvier.sim._stimulus import (
+    Stimulus,
+    check_ticks,
+    check_window,
+    named_events,
+    not_events,
+    source_events,
+)
 
 __all__ = ["SystemSession", "run", "session"]
 
@@ -34,20 +41,33 @@ class SystemSession:
         window: int | None = None,
         reset: bool = False,
     ) -> None:
+        check_window(window)
+        if not program.parts:
+            raise fail(
+                "one-chip", program.name, "runs on one chip", hint="use sim.session(program)"
+            )
+        if state is not None and state.program_hash != program.hash:
+            raise fail(
+                "other-program",
+                program.name,
+                "the checkpoint is of another program",
+                got=state.program_hash[:12],
+                limit=program.hash[:12],
+                hint="resume with the program that was running",
+            )
         self.program = program
-        chosen = None if record is None else list(record)
-        if chosen is not None:
-            known = {name for part in program.parts.values() for name in part.slots}
-            for name in chosen:
-                if name not in known:
-                    raise unknown("population", name, known, where="record")
+        self._window, self._reset_windows = window, reset
+        self._holder_of = _holders(program)
+        probed = [p.population for p in program.probes if p.variable == "spikes"]
+        chosen = [*program.outputs, *probed] if record is None else record
+        self._recorded = list(dict.fromkeys(chosen))
+        for name in self._recorded:
+            if name not in self._holder_of:
+                raise unknown("population", name, self._holder_of, where="record")
         self._sessions: dict[str, Session] = {}
         for name, part in program.parts.items():
             bridged = [b.population for b in program.bridges if b.source == name]
-            own = {b.population for b in part.blocks}
-            kept = [p for p in program.outputs if p in own] if chosen is None else chosen
-            kept = [p for p in kept if p in own]
-            kept += [p.population for p in part.probes if p.variable == "spikes"]
+            kept = [p for p in self._recorded if self._holder_of[p] == name]
             self._sessions[name] = Session(
                 part,
                 _part_state(state, name, part),
@@ -65,65 +85,84 @@ class SystemSession:
         return next(iter(self._sessions.values())).tick
 
     def step(self, events: Stimulus = None, *, ticks: int = 1) -> dict[str, Events]:
-        """Advance and return what the outputs emitted; ticks count from now."""
-        start = self.tick
-        self.advance(events, ticks=ticks)
-        found: dict[str, Events] = {}
-        for part in self._sessions.values():
-            recording = part.recording()
-            begin = start - (part.tick - recording.ticks)
-            for name in self.program.outputs:
-                if name in recording.events:
-                    found[name] = recording.events[name].window(begin, begin + ticks)
-        return found
+        """Advance and return what recorded populations emitted; ticks count from now."""
+        found: dict[str, list[Events]] = {name: [] for name in self._recorded}
+        self._advance(events, ticks, NoProgress(), found)
+        return {
+            name: concatenate(parts)
+            if parts
+            else Events.empty(size=self._size(name), ticks=0, dt=self.program.dt)
+            for name, parts in found.items()
+        }
+
+    def _size(self, population: str) -> int:
+        return self.program.parts[self._holder_of[population]].slots[population].size
 
     def advance(
         self, stimulus: Stimulus = None, *, ticks: int, progress: Progress | None = None
     ) -> None:
         """Advance all parts by ``ticks``, tick by tick."""
-        meter = progress or NoProgress()
-        inputs = {b.population for p in self.program.parts.values() for b in p.inputs}
-        inputs -= {b.population for b in self.program.bridges}
-        given: Mapping[str, Events]
-        if isinstance(stimulus, Events):
-            if len(inputs) != 1:
-                raise fail(
-                    "stimulus-name",
-                    "stimulus",
-                    f"the program has {len(inputs)} inputs",
-                    limit=", ".join(sorted(inputs)),
-                    hint="name them in a mapping",
-                )
-            given = {next(iter(inputs)): stimulus}
-        else:
-            given = dict(stimulus or {})
-        for name in given:
-            if name not in inputs:
-                raise unknown("input", name, inputs, where="stimulus")
+        self._advance(stimulus, ticks, progress or NoProgress(), None)
+
+    def _advance(
+        self,
+        stimulus: Stimulus,
+        ticks: int,
+        meter: Progress,
+        found: dict[str, list[Events]] | None,
+    ) -> None:
+        check_ticks(ticks)
+        given = self._checked(stimulus, ticks)
         meter.start("simulate", ticks)
         for tick in range(ticks):
             emitted: dict[tuple[str, str], Events] = {}
             for name, part in self._sessions.items():
-                own = {b.population for b in part.program.inputs}
-                now = {k: e.window(tick, tick + 1) for k, e in given.items() if k in own}
-                for population, events in part.step(now).items():
+                now = {k: e.window(tick, tick + 1) for k, e in given[name].items()}
+                for population, events in part.step_held(now).items():
                     emitted[name, population] = events
-            for bridge in self.program.bridges:
-                events = emitted[bridge.source, bridge.population]
-                if len(events):
-                    due = self.tick - 1 + bridge.ticks
-                    self._late.append(
-                        (due, bridge.target, bridge.population, events.id, events.payload)
-                    )
-            waiting, self._late = self._late, []
-            for item in waiting:
-                due, target, population, ids, payload = item
-                if due <= self.tick - 1:
-                    self._sessions[target].inject(population, ids, payload)
-                else:
-                    self._late.append(item)
+            if found is not None:
+                for population, parts in found.items():
+                    parts.append(emitted[self._holder_of[population], population])
+            self._cross(emitted)
+            for part in self._sessions.values():
+                part.end_window()
+            if self._reset_windows and self._window and self.tick % self._window == 0:
+                self._late = []
             meter.advance()
         meter.done()
+
+    def _checked(self, stimulus: Stimulus, ticks: int) -> dict[str, dict[str, Events]]:
+        """Each part's share of a stimulus, checked before anything moves."""
+        bridged = {(b.target, b.population) for b in self.program.bridges}
+        takes = {
+            name: [b.population for b in part.inputs if (name, b.population) not in bridged]
+            for name, part in self.program.parts.items()
+        }
+        given = named_events(stimulus, sorted({n for names in takes.values() for n in names}))
+        shares: dict[str, dict[str, Events]] = {}
+        for name, part in self.program.parts.items():
+            shares[name] = {k: e for k, e in given.items() if k in takes[name]}
+            dtype = np.float64 if machine_of(part).dtype == "f8" else np.int64
+            source_events(part, shares[name], ticks, dtype)
+        return shares
+
+    def _cross(self, emitted: dict[tuple[str, str], Events]) -> None:
+        """Send what was emitted in this tick over the bridges, and hand over what is due."""
+        done = self.tick - 1
+        for bridge in self.program.bridges:
+            events = emitted[bridge.source, bridge.population]
+            if len(events):
+                self._late.append(
+                    (done + bridge.ticks, bridge.target, bridge.population, events.id,
+                     events.payload)
+                )  # fmt: skip
+        waiting, self._late = self._late, []
+        for item in waiting:
+            due, target, population, ids, payload = item
+            if due <= done:
+                self._sessions[target].inject(population, ids, payload)
+            else:
+                self._late.append(item)
 
     def reset(self) -> None:
         """All parts back to their initial state."""
@@ -141,7 +180,8 @@ class SystemSession:
 
     def _holder(self, projection: str) -> Session:
         for part in self._sessions.values():
-            if any(t.name == projection for t in part.program.projections):
+            tables = (*part.program.projections, *part.program.rules)
+            if any(t.name == projection for t in tables):
                 return part
         names = [t.name for s in self._sessions.values() for t in s.program.projections]
         raise unknown("projection", projection, names)
@@ -157,27 +197,29 @@ class SystemSession:
     def recording(self, *, state: bool = False) -> Recording:
         """One recording of all parts; bridged inputs are not counted twice."""
         parts = {name: part.recording() for name, part in self._sessions.items()}
-        bridged = {b.population for b in self.program.bridges}
         first = next(iter(parts.values()))
-        merged: dict[str, Any] = {"events": {}, "traces": {}, "counts": {}}
-        blocks: list[tuple[str, int]] = []
-        for name, part in parts.items():
-            own = {b.population for b in self.program.parts[name].blocks}
-            for kind, found in merged.items():
-                for key, value in getattr(part, kind).items():
-                    if key.split(".")[0] in own or key in own or key not in bridged:
-                        found[key] = value
-            blocks += part.blocks
         return Recording(
             dt=first.dt,
             ticks=first.ticks,
             window=first.window,
             program_hash=self.program.hash,
-            blocks=tuple(blocks),
+            start=first.start,
+            events={name: parts[self._holder_of[name]].events[name] for name in self._recorded},
+            traces={k: trace for part in parts.values() for k, trace in part.traces.items()},
+            counts={name: parts[part].counts[name] for name, part in self._holder_of.items()},
+            blocks=tuple(block for part in parts.values() for block in part.blocks),
             counters=_merge_counters(list(parts.values())),
             state=self.state() if state else None,
-            **merged,
         )
+
+
+def _holders(program: Program) -> dict[str, str]:
+    """The part that computes each population, or that an input enters first."""
+    held = {b.population: name for name, part in program.parts.items() for b in part.blocks}
+    for name, part in program.parts.items():
+        for block in part.inputs:
+            held.setdefault(block.population, name)
+    return {name: held[name] for name in program.shapes if name in held}
 
 
 def _merge_counters(parts: list[Recording]) -> dict[str, NDArray[np.int64]]:
@@ -219,10 +261,15 @@ def _pack_late(late: list[Any], program: Program) -> dict[str, NDArray[Any]]:
 
 def _unpack_late(state: State, program: Program) -> list[Any]:
     found: list[Any] = []
-    for (number, due, index), value in zip(
-        state.arrays["late"], state.arrays["late_value"], strict=True
-    ):
-        bridge = program.bridges[int(number)]
+    none = np.zeros(0)
+    late, values = state.arrays.get("late", none), state.arrays.get("late_value", none)
+    if late.ndim != 2 or late.shape[1] != 3 or values.shape != late.shape[:1]:
+        raise fail("damaged-bundle", "checkpoint", "the events between chips are misshapen")
+    for (number, due, index), value in zip(late, values, strict=True):
+        bridge = program.bridges[int(number)] if 0 <= number < len(program.bridges) else None
+        size = 0 if bridge is None else program.parts[bridge.source].slots[bridge.population].size
+        if bridge is None or not 0 <= index < size:
+            raise fail("damaged-bundle", "checkpoint", "an event between chips is out of range")
         payload = None if value == 1 else np.array([value])
         found.append((int(due), bridge.target, bridge.population, np.array([index]), payload))
     return found
@@ -254,20 +301,26 @@ def run(
     ``ticks`` defaults to the stimulus' length. ``engine`` is ``"numba"`` or ``"reference"`` (plain
     Python, slow, trusted by tests). Options as for :class:`Session`.
     """
+    if not isinstance(cast("Any", stimulus), Events | Mapping | None):
+        raise not_events("stimulus", stimulus)
     if ticks is None:
-        lengths = (
-            [stimulus.ticks]
-            if isinstance(stimulus, Events)
-            else [e.ticks for e in (stimulus or {}).values()]
-        )
-        if not lengths:
-            raise fail("ticks", "run", "without a stimulus, ticks must be given")
-        ticks = max(lengths)
-    if ticks < 0:
-        raise fail("ticks", "run", "must not be negative", got=ticks)
+        given = [stimulus] if isinstance(stimulus, Events) else list((stimulus or {}).values())
+        if not given:
+            raise fail(
+                "ticks", "run", "without a stimulus, ticks must be given", hint="add ticks=1000"
+            )
+        ticks = max(e.ticks for e in given)
+    check_ticks(ticks)
     if engine == "reference":
         from ranvier.sim.reference import run_reference
 
+        if state is not None or keep_state:
+            raise fail(
+                "reference-engine",
+                "run",
+                "the reference engine keeps no state",
+                hint="leave out state and keep_state, or use engine='numba'",
+            )
         return run_reference(program, stimulus, ticks=ticks, window=window, reset=reset)
     if engine != "numba":
         raise unknown("engine", engine, ("numba", "reference"))
