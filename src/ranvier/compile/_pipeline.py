@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, cast
@@ -262,7 +263,7 @@ def _compile_parts(
             if p.name in mine or p.name in foreign
         )
         sub = Network(
-            name=f"{network.name}.{part.name}",
+            name=f"{network.name[:100]}.{re.sub('[^A-Za-z0-9_.-]', '-', part.name)[:90]}",
             populations=populations,
             projections=tuple(incoming),
             outputs=tuple(o for o in network.outputs if o in shown),
