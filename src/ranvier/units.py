@@ -236,7 +236,16 @@ def quantity(text: str, unit: str = "") -> float:
     if unit and found.dims != parse_unit(unit).dims:
         raise fail("unit-mismatch", f"quantity {text.strip()!r}", "wrong unit",
                    got=str(found), limit=f"a unit of the kind {unit}")  # fmt: skip
-    return float(Fraction(match[1]) * found.scale)
+    # The exponent is bounded before exact arithmetic: 1e999999999 would fill the memory.
+    _, _, exponent = match[1].lower().partition("e")
+    if len(exponent.lstrip("+-")) > 3:
+        raise fail("bad-quantity", "quantity", "the exponent is out of range",
+                   got=repr(text[:200]), limit="e-999 to e999")  # fmt: skip
+    try:
+        return float(Fraction(match[1]) * found.scale)
+    except OverflowError:
+        raise fail("bad-quantity", "quantity", "the number is too large",
+                   got=repr(text[:200]), limit="up to 1.8e308 in SI") from None  # fmt: skip
 
 
 def format_si(value: float, unit: str = "1", *, digits: int = 3) -> str:

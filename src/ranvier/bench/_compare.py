@@ -375,7 +375,10 @@ def _joined(recordings: Sequence[Recording]) -> Recording:
 
 
 def _mean(reports: Sequence[Report], weights: Sequence[int]) -> Report:
-    """Means over windows of reports that are means over windows themselves."""
+    """Means over windows of reports that are means over windows themselves.
+
+    Percentiles over samples are averaged too, which is exact for a single report.
+    """
     if len(reports) == 1:
         return reports[0]
     total = sum(weights)
@@ -390,7 +393,7 @@ def _mean(reports: Sequence[Report], weights: Sequence[int]) -> Report:
             )
         return replace(rows[0], **ends)
 
-    names = [q.name for q in reports[0].quantities if q.name.endswith("_per_window")]
+    names = [q.name for q in reports[0].quantities if "_per_window" in q.name]
     return replace(
         reports[0],
         quantities=tuple(mixed([r[name] for r in reports]) for name in names),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +131,14 @@ class Machine:
             f"{kind}_per_inference", q.value, q.unit, q.kind, q.low, q.high, q.source, self.name
         )
 
+    def over_samples(self, kind: str) -> Quantity | None:
+        """Median and 5th to 95th percentile over samples; None where they are not known."""
+        report = self.energy if kind == "energy" else self.latency
+        name = f"{kind}_per_window_samples"
+        if report is None or name not in report:
+            return None
+        return replace(report[name], name=f"{kind}_over_samples", where=self.name)
+
     def quantities(self) -> tuple[Quantity, ...]:
         """Everything in the table, as quantities with kind, spread and source."""
         count = "from the mapping"
@@ -142,6 +150,7 @@ class Machine:
             Quantity("chips", self.chips, "1", "estimated", None, None, count, self.name),
             self.memory,
             *(q for q in map(self.per_inference, ("latency", "energy")) if q is not None),
+            *(q for q in map(self.over_samples, ("latency", "energy")) if q is not None),
         ]
         return tuple(found)
 

@@ -104,6 +104,11 @@ def to_rows(machines: Sequence[Machine]) -> list[dict[str, str]]:
         row("fullest core", "mapping", fullest),
         row("latency per inference", "estimated", lambda m: ranged(m, "latency")),
         row("energy per inference", "estimated", lambda m: ranged(m, "energy")),
+        row(
+            "energy, 5 to 95 % of samples",
+            "estimated",
+            lambda m: spread(m.over_samples("energy")) or NONE,
+        ),
     ]
     return [r for r in rows if any(r[m.name] != NONE for m in machines)]
 

@@ -187,6 +187,14 @@ class LifCode:
                     f"{parameter} differs between neurons; only the weights may here",
                     "split the population by parameter value",
                 )
+        tau = population.parameters["tau" if model.name == "lif" else "tau_mem"]
+        if not issues and not 0 < int(s1615(np.exp(-dt / tau))) < ONE:
+            refused(
+                "decay-out-of-range",
+                f"a membrane time constant of {tau:g} s and ticks of {dt:g} s leave no decay that "
+                "s16.15 can hold",
+                f"use ticks between {tau / 5000:.2g} and {tau / 10:.2g} s",
+            )
         if issues:
             return issues
         if model.name == "lif":

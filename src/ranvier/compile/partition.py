@@ -106,12 +106,12 @@ def _fill(
     cores: list[list[Piece]] = []
     current: list[Piece] = []
     for piece in pieces:
-        rest = piece.index
+        rest, guess = piece.index, 256
         if current and not chip.shared_cores:
             cores.append(current)
             current = []
         while rest.size:
-            fits = _largest(connections, current, piece.population, rest, limits)
+            fits = _largest(connections, current, piece.population, rest, limits, guess)
             if fits == 0:
                 if not current:
                     first = replace(piece, index=rest[:1])
@@ -119,6 +119,7 @@ def _fill(
                 cores.append(current)
                 current = []
                 continue
+            guess = fits
             current = [*current, Piece(population=piece.population, index=rest[:fits])]
             rest = rest[fits:]
             if rest.size:
@@ -133,16 +134,22 @@ def _largest(
     population: str,
     rest: IntArray,
     limits: Sequence[Limit],
+    guess: int,
 ) -> int:
-    """How many of ``rest`` fit on top of ``current`` (bisection: every resource grows)."""
+    """How many of ``rest`` fit on top of ``current`` (every resource grows with the number)."""
 
     def fits(n: int) -> bool:
         trial = [*current, Piece(population=population, index=rest[:n])]
         return not broken_limits(limits, core_view(connections, trial))
 
-    if fits(rest.size):
-        return rest.size
-    low, high = 0, rest.size
+    # Gallop from the last answer: a piece is far larger than a core in a large network, and trying
+    # all of it first would cost more than the search.
+    high = min(rest.size, max(1, guess))
+    low = 0
+    while fits(high):
+        if high == rest.size:
+            return high
+        low, high = high, min(rest.size, high + max(1, high // 8))
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
@@ -189,8 +196,8 @@ def _limit_issue(where: str, limit: Limit, used: float, more: tuple[str, ...] = 
         severity="refused",
         where=where,
         message=f"needs more {limit.resource} than a core has",
-        got=f"{used:g} {limit.unit}".strip(),
-        limit=f"{limit.limit:g} {limit.unit}".strip(),
+        got=f"{used:,.0f} {limit.unit}".strip(),
+        limit=f"{limit.limit:,.0f} {limit.unit}".strip(),
         hint=(*more, *limit.fixes),
     )
 
@@ -221,19 +228,22 @@ def _too_many(draft: Draft, cores: Sequence[Sequence[Piece]], available: int) ->
     view = core_view(connections, full)
     tightest = max(draft.chip.limits, key=lambda limit: limit.used(view) / limit.limit)
     shrink = int(100 * available / len(cores))
+    # Parts of a system hold whole populations, so a second chip helps only if each one fits.
+    fits = takes[largest] <= available
+    spread = (f"spread over two chips: --chip {draft.chip.name}+{draft.chip.name}",) if fits else ()
     return Issue(
         code="too-many-cores",
         severity="refused",
         where=largest,
         message=f"the network does not fit {draft.chip.title}: {largest} alone takes "
         f"{takes[largest]} cores, bounded by {tightest.resource} "
-        f"({tightest.used(view):g} of {tightest.limit:g} on one core)",
+        f"({tightest.used(view):,.0f} of {tightest.limit:,.0f} on one core)",
         got=f"{len(cores)} cores",
         limit=f"{available} cores",
         hint=(
             f"shrink {largest} to about {shrink} % of its size",
             *tightest.fixes,
-            f"spread over several chips: --chip {draft.chip.name}+{draft.chip.name}",
+            *spread,
         ),
     )
 

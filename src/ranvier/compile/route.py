@@ -189,8 +189,8 @@ def _check(
                     severity="refused",
                     where=", ".join(sorted({p.population for p in pieces})),
                     message=f"core {core} needs more {limit.resource} than it has",
-                    got=f"{used:g} {limit.unit}".strip(),
-                    limit=f"{limit.limit:g} {limit.unit}".strip(),
+                    got=f"{used:,.0f} {limit.unit}".strip(),
+                    limit=f"{limit.limit:,.0f} {limit.unit}".strip(),
                     hint=(*limit.fixes, "leave room: --set partition.fill=0.5"),
                 )
             )
