@@ -25,7 +25,7 @@ def _load() -> ModuleType:
 golden = _load()
 
 
-@pytest.mark.parametrize("case", golden.CASES, ids=lambda case: case.trace)
+@pytest.mark.parametrize("case", golden.CASES, ids=lambda c: c.trace)
 def test_spikes_are_equal_and_v_is_within_the_stated_residual(
     case: object, shared_data: Path
 ) -> None:
@@ -33,7 +33,7 @@ def test_spikes_are_equal_and_v_is_within_the_stated_residual(
     assert result.ours == result.theirs
     assert len(result.ours) == 4
     assert result.residual <= result.case.limit
-    assert result.residual > result.case.limit / 1000, "the stated residual is far too generous"
+    assert result.residual >= result.case.limit / 1000, "the stated residual is far too generous"
 
 
 def test_the_choices_matter(shared_data: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_choices_matter(shared_data: Path) -> None:
     assert result.ours != result.theirs
 
 
-def test_every_trace_but_the_integer_ones_has_a_case(shared_data: Path) -> None:
+def test_every_trace_has_a_case(shared_data: Path) -> None:
     there = {p.stem.removeprefix("golden_lif_") for p in
              (shared_data / "models" / "nir").glob("golden_lif_*.csv")}  # fmt: skip
-    assert there - {c.trace for c in golden.CASES} == {"lava_cpu_fixed", "lava_loihi_fixed"}
+    assert there == {c.trace for c in golden.CASES}
