@@ -97,7 +97,7 @@ def to_rows(machines: Sequence[Machine]) -> list[dict[str, str]]:
         row("right answers", "simulated", lambda m: f"{m.correct} of {m.samples}"),
         row("spikes as ideal", "simulated", lambda m: relative(m.identical, m)),
         row("output spikes as ideal", "simulated", lambda m: relative(m.identical_outputs, m)),
-        row("realised", "", lambda m: m.exactness),
+        row("exactness class", "", lambda m: m.exactness),
         row("cores", "mapping", lambda m: physical(m, len(m.cores))),
         row("chips", "mapping", lambda m: physical(m, m.chips)),
         row("memory used", "mapping", lambda m: amount(m.memory)),

@@ -139,7 +139,7 @@ def _result(c: Comparison) -> str:
     rows: list[list[str]] = []
     for row in c.rows():
         cells = [row[m.name] for m in c.machines]
-        if row[""] == "realised":
+        if row[""] == "exactness class":
             marked = [_badge(cell) for cell in cells]
         else:
             marked = [_cell(cell) for cell in cells]
