@@ -55,7 +55,9 @@ def _describe(
     if kind == "network":
         document = {"name": thing.name, "hash": thing.hash, "neurons": thing.neurons,
                     "synapses": thing.synapses, "text": thing.to_text()}  # fmt: skip
-        issues = () if chip is None else _compile_issues(thing, chip, dt)
+        from ranvier.network import lint
+
+        issues = (*lint(thing), *(() if chip is None else _compile_issues(thing, chip, dt)))
         return document | {"chip": chip}, thing.to_text(), issues
     if kind == "program":
         from ranvier.cli._fit import describe_program

@@ -11,6 +11,7 @@ from ranvier.network._connectivity import (
     Sparse,
     Synapses,
 )
+from ranvier.network._lint import lint
 from ranvier.network._network import Network, Population, Probe, Projection, Signal
 from ranvier.network._text import to_text
 
@@ -28,6 +29,7 @@ __all__ = [
     "Signal",
     "Sparse",
     "Synapses",
+    "lint",
     "load",
     "save",
     "to_text",
