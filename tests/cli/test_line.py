@@ -95,7 +95,7 @@ def test_compile_for_two_chips(cli, network: Path, tmp_path: Path) -> None:
         (("--chip", "loihi1", "--dt", "1mz"), "bad-unit", "did you mean"),
         (("--chip", "loihi1", "--dt", "fast"), "bad-quantity", "1ms"),
         (("--chip", "loihi1", "--dt", "-1ms"), "bad-quantity", "positive"),
-        (("--chip", "loihi1", "--dt", "1e400s"), "bad-quantity", "too large"),
+        (("--chip", "loihi1", "--dt", "1e400s"), "bad-quantity", "1e400s"),
         (("--chip", "ideal", "--dt", "1ms", "-o", ""), "bad-name", "--output"),
         (("--chip", "loihi1"), "dt-missing", "--dt 1ms"),
         (("--chip", "ideal", "--dt", "1ms", "--set", "plce.seed=1"), "unknown-pass", "'place'"),

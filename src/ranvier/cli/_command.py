@@ -71,8 +71,6 @@ def seconds(option: str, text: str | None) -> float | None:
 
     try:
         value = quantity(text, "s")
-    except OverflowError:
-        value = math.inf
     except RanvierError as error:
         issue = error.issues[0]
         bare = text.strip().replace(".", "", 1).isdigit()

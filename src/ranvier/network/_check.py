@@ -29,6 +29,7 @@ def _issue(code: str, where: str, message: str, **more: Any) -> Issue:
 
 
 def find_issues(network: Network) -> list[Issue]:
+    """Everything wrong with a network as a whole, one Issue each."""
     issues: list[Issue] = []
     known: dict[str, Population] = {}
     for population in network.populations:

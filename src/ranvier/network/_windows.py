@@ -27,6 +27,7 @@ def window_shape(
     padding: tuple[tuple[int, int], ...],
     dilation: tuple[int, ...],
 ) -> tuple[int, ...]:
+    """Sizes of the result, one per axis; below 1 where the window does not fit."""
     return tuple(
         (n + low + high - d * (k - 1) - 1) // s + 1
         for n, k, s, (low, high), d in zip(size, kernel, stride, padding, dilation, strict=True)
@@ -56,6 +57,7 @@ def tap_positions(
 
 
 def int_tuple(where: str, value: Any, n: int, low: int) -> tuple[int, ...]:
+    """``n`` integers from one number or one per axis; RanvierError when any is below ``low``."""
     items = shape_tuple(where, value, low)
     items = items if is_list(value) else items * n
     if len(items) != n:
@@ -64,6 +66,7 @@ def int_tuple(where: str, value: Any, n: int, low: int) -> tuple[int, ...]:
 
 
 def int_pairs(where: str, value: Any, n: int) -> tuple[tuple[int, int], ...]:
+    """``n`` (low, high) paddings from one number, one per axis, or pairs; RanvierError otherwise."""
     if is_list(value) and any(is_list(row) for row in value):
         rows = [shape_tuple(where, row, 0) for row in value]
         if len(rows) != n or any(len(row) != 2 for row in rows):
