@@ -66,7 +66,7 @@ def int_tuple(where: str, value: Any, n: int, low: int) -> tuple[int, ...]:
 
 
 def int_pairs(where: str, value: Any, n: int) -> tuple[tuple[int, int], ...]:
-    """``n`` (low, high) paddings from one number, one per axis, or pairs; RanvierError otherwise."""
+    """``n`` (low, high) paddings from one number, one per axis, or pairs."""
     if is_list(value) and any(is_list(row) for row in value):
         rows = [shape_tuple(where, row, 0) for row in value]
         if len(rows) != n or any(len(row) != 2 for row in rows):
