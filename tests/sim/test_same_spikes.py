@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import nets  # pyright: ignore[reportMissingImports]
-
 from ranvier import sim
 from ranvier.compile import Partition, Place, Route, compile, default_passes, load_program
 from ranvier.events import load_recording

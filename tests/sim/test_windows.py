@@ -1,5 +1,7 @@
 """Windows and resets: the samples of a data set in one run."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportOptionalOperand=false
+
 from __future__ import annotations
 
 import sys
@@ -10,7 +12,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import nets  # pyright: ignore[reportMissingImports]
-
 from ranvier import sim
 from ranvier.compile import Program, compile
 from ranvier.errors import RanvierError

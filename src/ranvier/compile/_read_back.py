@@ -79,6 +79,7 @@ def read_back(network: Network, program: Program, arrays: Mapping[str, NDArray[A
             hint="read back into the network that was compiled",
         )
     weights = _collect(program, arrays, "")
+    compiled = {name: found for name, (found, _) in _collect(program, None, "").items()}
     odd = sorted(set(weights) - {p.name for p in network.projections})
     if odd:
         raise fail(
@@ -100,6 +101,8 @@ def read_back(network: Network, program: Program, arrays: Mapping[str, NDArray[A
         flat[origin] = values
         if np.array_equal(flat[origin], values) and hasattr(connectivity, "weights"):
             connectivity = connectivity.with_weights(flat.reshape(shape))
+        elif np.array_equal(values, compiled[projection.name]):
+            pass  # a pool that nobody changed
         else:
             synapses = connectivity.synapses()
             connectivity = Sparse(synapses.pre, synapses.post, values, connectivity.sizes())
@@ -112,19 +115,24 @@ def read_back(network: Network, program: Program, arrays: Mapping[str, NDArray[A
 
 
 def _collect(
-    program: Program, arrays: Mapping[str, NDArray[Any]], prefix: str
+    program: Program, arrays: Mapping[str, NDArray[Any]] | None, prefix: str
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    """SI weights and origin of every projection: of a state, or as compiled."""
+    names = ("synapse_weight", "synapse_target", "synapse_origin")
+    if arrays is None:
+        columns = [getattr(program, name) for name in names]
+    else:
+        missing = [name for name in names if prefix + name not in arrays and not program.parts]
+        if missing:
+            raise fail(
+                "not-a-state",
+                program.name,
+                f"the state lacks {missing[0]}",
+                hint="pass state.arrays of a session or recording of this program",
+            )
+        columns = [arrays.get(prefix + name, getattr(program, name)) for name in names]
     found = {
-        table.name: (
-            projection_weights(
-                program,
-                table.name,
-                arrays[f"{prefix}synapse_weight"],
-                arrays[f"{prefix}synapse_target"],
-                arrays[f"{prefix}synapse_origin"],
-            ),
-            table.origin,
-        )
+        table.name: (projection_weights(program, table.name, *columns), table.origin)
         for table in program.projections
     }
     for name, part in program.parts.items():

@@ -35,7 +35,7 @@ class Synapses:
 
     def __init__(self, rows: dict[str, Any]) -> None:
         # Arrays from a file are read-only, for which numba would compile a second worker.
-        self._rows = {k: np.require(v, requirements="CW") for k, v in rows.items()}
+        self._rows = {k: np.require(v, requirements=["C", "W"]) for k, v in rows.items()}
         self.origin: IntArray = rows["synapse_origin"]
         self.target: NDArray[Any] = rows["synapse_target"].copy()
         self._lay_out(rows["synapse_weight"])

@@ -388,7 +388,7 @@ class Session:
         """Everything recorded since the session began; ticks count from its beginning."""
         program, ticks = self.program, self._tick - self._first
         closed = list(self._closed)
-        length = self.window or max(1, ticks)
+        length = self.window or max(1, self._tick)
         if self.window is None or self._tick % self.window or not closed:
             closed.append((self._counts.copy(), self._counters.copy()))
         counts, counters = (np.stack(column) for column in zip(*closed, strict=True))
