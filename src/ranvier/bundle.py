@@ -59,7 +59,7 @@ def content_hash(document: Any, arrays: Arrays) -> str:
     """SHA-256 of a document and its arrays, independent of how they are stored."""
     digest = hashlib.sha256(canonical_json(document))
     for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
+        array = np.asarray(arrays[name], order="C")
         digest.update(f"{name}:{array.dtype.str}:{array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
@@ -73,7 +73,7 @@ def write_bundle(path: str | Path, kind: str, document: Any, arrays: Arrays) -> 
     try:
         text = canonical_json(document)
         _check_depth(document)
-        blob = save({k: np.ascontiguousarray(v) for k, v in arrays.items()})
+        blob = save({k: np.asarray(v, order="C") for k, v in arrays.items()})
     except (TypeError, ValueError, KeyError, RecursionError) as error:
         raise fail(
             "not-plain-data",
