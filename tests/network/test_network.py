@@ -96,7 +96,8 @@ BAD: list[tuple[Any, str]] = [
     (lambda: network(projections=(join(port="jmp"),)), "model lif has no such port; got 'jmp'; "
      "allowed: current, jump. did you mean 'jump'?"),
     (lambda: network(projections=(join(), join())), "two projections have this name. give one"),
-    (lambda: network(populations=(*network().populations, lif())), "a: two populations have this name"),
+    (lambda: network(populations=(*network().populations, lif())),
+     "a: two populations have this name"),
     (lambda: network(outputs=("bb",)), "outputs: unknown population; got 'bb'"),
     (lambda: network(outputs="b"), "Network.outputs: must be a list of str; got str"),
     (lambda: network(outputs=(1,)), "Network.outputs[0]: must be a str; got int"),

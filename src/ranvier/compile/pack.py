@@ -75,7 +75,11 @@ class Pack:
             rules=rules,
             cores=np.array([placement[v] for v in order], np.int64),
             tables=_tables(draft, layout.slots, layout.sources),
-            ledger={k: np.asarray(v)[order] for k, v in draft.ledger.items()},
+            # A network without neurons still has its one core, with nothing on it.
+            ledger={
+                k: np.asarray(v)[order] if draft.cores else np.zeros(len(order))
+                for k, v in draft.ledger.items()
+            },
             limits={limit.resource: limit.limit for limit in chip.limits},
             quantities=dict(draft.quantities),
             algorithms={"update": "dense"},
