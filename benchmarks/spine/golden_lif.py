@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks._common import finish
 from ranvier import sim
 from ranvier.compile import Program, compile
 from ranvier.events import Events, Recording
@@ -143,16 +144,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the table (and one line of JSON)."""
     parser = argparse.ArgumentParser(description=__doc__, prog="benchmarks.spine.golden_lif")
     parser.add_argument("--data", type=Path, default=default_folder())
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--json", action="store_true", help="only the closing line")
     given = parser.parse_args(arguments)
     if not given.data.is_dir():
         print(f"no recordings in {given.data}; say --data FOLDER or set RANVIER_DATA")
         return 2
     start = time.perf_counter()
     results = [compare(case, given.data) for case in CASES]
-    print("| trace | read with | spikes (steps) | max abs dv / threshold | why |")
-    print("|---|---|---|---|---|")
-    for r in results:
+    if not given.json:
+        print("| trace | read with | spikes (steps) | max abs dv / threshold | why |")
+        print("|---|---|---|---|---|")
+    for r in results if not given.json else ():
         options = "" if r.case.chip == "ideal" else f"{r.case.chip}: "
         options += ", ".join(f"{k}={v!r}" for k, v in r.case.options.items())
         equal = "equal" if r.ours == r.theirs else f"DIFFER from {r.theirs}"
@@ -160,15 +162,12 @@ def main(arguments: list[str] | None = None) -> int:
         row = (r.case.trace, options, f"{spikes} ({equal})", f"{r.residual:.2g}", r.case.why)
         print(f"| {' | '.join(row)} |")
     holds = all(r.holds for r in results)
-    if given.json:
-        from benchmarks._common import finish
-
-        equal = sum(r.ours == r.theirs for r in results)
-        finish(
-            "golden_lif", ours=equal, peer=len(results), unit="traces with equal spikes",
-            ratio=equal / len(results), goal="all equal, v within the stated residuals",
-            holds=holds, seconds=round(time.perf_counter() - start, 1),
-        )  # fmt: skip
+    equal = sum(r.ours == r.theirs for r in results)
+    finish(
+        "spine/golden_lif", ours=equal, peer=len(results), unit="traces with equal spikes",
+        ratio=equal / len(results), goal="all equal, v within the stated residuals",
+        holds=holds, seconds=round(time.perf_counter() - start, 1),
+    )  # fmt: skip
     return 0 if holds else 1
 
 
