@@ -26,6 +26,13 @@ def check_program(program: Program) -> None:
     _whole(program.max_delay, "max_delay", MOST_DELAY)
     dt: Any = program.dt
     _want(isinstance(dt, (int, float)) and isfinite(dt) and dt > 0, "dt")
+    names: list[Any] = [*program.outputs, *program.shapes]
+    for probe in program.probes:
+        names += [probe.population, probe.variable]
+    _want(all(isinstance(name, str) for name in names), "outputs, probes or shapes")
+    for name, shape in program.shapes.items():
+        for axis in shape:
+            _whole(axis, f"shape of {name}", 2**40)
     if program.parts:
         _check_parts(program)
         return
@@ -123,6 +130,7 @@ def _check_rows(program: Program) -> None:
     ):
         _indices(getattr(program, name), name, low, high)
     _want(program.row_delay.size == rows, "row_delay")
+    _want(program.cores.size or not program.blocks, "cores")
     for name, count, last in (
         ("route_ptr", program.sources, program.route_row.size),
         ("row_ptr", rows, synapses),

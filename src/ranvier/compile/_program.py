@@ -229,6 +229,9 @@ def _issue(data: dict[str, Any]) -> Issue:
 
 def _make(data: dict[str, Any]) -> Program:
     items = dict(data)
+    missing = sorted(Program.__dataclass_fields__.keys() - items.keys())
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
     items["blocks"] = tuple(Block(**b) for b in items["blocks"])
     items["inputs"] = tuple(InputBlock(**b) for b in items["inputs"])
     items["projections"] = tuple(ProjectionTable(**p) for p in items["projections"])
