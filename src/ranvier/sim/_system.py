@@ -263,7 +263,8 @@ def _unpack_late(state: State, program: Program) -> list[Any]:
     found: list[Any] = []
     none = np.zeros(0)
     late, values = state.arrays.get("late", none), state.arrays.get("late_value", none)
-    if "late_value" not in state.arrays or late.ndim != 2 or late.shape[1] != 3 or values.shape != late.shape[:1]:
+    fits = late.ndim == 2 and late.shape[1] == 3 and values.shape == late.shape[:1]
+    if "late_value" not in state.arrays or not fits:
         raise fail("damaged-bundle", "checkpoint", "the events between chips are misshapen")
     for (number, due, index), value in zip(late, values, strict=True):
         bridge = program.bridges[int(number)] if 0 <= number < len(program.bridges) else None
