@@ -2,97 +2,33 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import io
 import json
 import os
-import shutil
-import subprocess
-import tempfile
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save as tensors
 
+sys.path.insert(0, str(Path(__file__).parent))
+from bundles import attempt, content, network, recording, snapshot
 from ranvier import bundle
 from ranvier.bundle import content_hash, read_bundle, write_bundle
 from ranvier.compile import compile, load_program
 from ranvier.errors import RanvierError
 from ranvier.events import (
-    Events,
-    Recording,
     State,
-    Trace,
     load_recording,
-    read_events,
     write_events,
 )
-from ranvier.network import Dense, Network, Population, Projection, Rule, load
-
-LIF = {"tau": 20e-3, "r": 1.0, "v_threshold": 1.0, "v_reset": 0.0, "v_leak": 0.0}
-MEMBERS = ("manifest.json", "document.json", "arrays.safetensors")
-
-
-def network(name: str = "n") -> Network:
-    return Network(
-        name=name,
-        populations=(
-            Population(name="in", shape=(3,)),
-            Population(name="a", shape=(4,), model="lif", parameters=LIF),  # type: ignore
-        ),
-        projections=(
-            Projection(source="in", target="a", connectivity=Dense(np.ones((4, 3))), port="jump"),
-            Projection(source="a", target="a", port="jump",
-                       connectivity=Rule("fixed_probability", 4, 4, {"p": 0.5}, 0.1, 1)),
-        ),
-        outputs=("a",),
-    )  # fmt: skip
-
-
-def recording() -> Recording:
-    rng = np.random.default_rng(0)
-    state = State(30, {"v": rng.normal(size=4)}, "abc")
-    return Recording(
-        dt=1e-3,
-        ticks=30,
-        window=10,
-        program_hash="abc",
-        events={
-            "a": Events.from_raster(rng.random((30, 4)) < 0.3, dt=1e-3),
-            "g": Events.from_raster(rng.normal(size=(30, 2)), dt=1e-3),
-        },
-        traces={"a.v": Trace(np.arange(30), rng.normal(size=(30, 4)), 2.0, np.ones(4))},
-        counts={"a": rng.integers(0, 9, (3, 4))},
-        counters={"spikes": rng.integers(0, 9, (3, 1))},
-        blocks=(("a", 0),),
-        state=state,
-    )
-
-
-def content(path: Path) -> str:
-    """Everything that one of our readers gives back, as one hash."""
-    if path.suffix == ".parquet":
-        e = read_events(path)
-        return content_hash([e.size, e.ticks, e.dt], {"t": e.tick, "i": e.id})
-    if (path / "recording.rvn").exists() or path.name == "recording":
-        r = load_recording(path)
-        document, arrays = r.to_document()
-        for name, e in r.events.items():
-            arrays |= {f"{name}.t": e.tick, f"{name}.i": e.id, f"{name}.p": e.raster()}
-        return content_hash(document, arrays)
-    if path.stem == "network":
-        return load(path).hash
-    if path.stem == "program":
-        return load_program(path).hash
-    return content_hash(*read_bundle(path))
+from ranvier.network import load
 
 
 def write(kind: str, folder: Path) -> Path:
@@ -111,13 +47,6 @@ KINDS = ("network", "network.rvn", "program", "program.rvp", "recording", "event
 
 def files(path: Path) -> list[Path]:
     return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-
-
-def attempt(action: Callable[[], Any]) -> tuple[Any, RanvierError | None]:
-    try:
-        return action(), None
-    except RanvierError as error:
-        return None, error
 
 
 def one_clear_error(read: Callable[[], Any], expected: Any = None) -> None:
@@ -271,7 +200,7 @@ def test_bombs_stay_small(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("manifest.json", json.dumps({
             "ranvier": "network", "format": 1, "content": "", "members": {
-                k: {"sha256": "", "bytes": 2} for k in MEMBERS[1:]}}))  # fmt: skip
+                k: {"sha256": "", "bytes": 2} for k in bundle.MEMBERS[1:]}}))  # fmt: skip
         archive.writestr("document.json", "{}")
         archive.writestr("arrays.safetensors", b"\0" * 10_000)
     claims = bytearray(path.read_bytes())
@@ -390,146 +319,3 @@ def test_what_json_cannot_hold_is_refused(document: Any, tmp_path: Path) -> None
     with pytest.raises(RanvierError, match="nested deeper"):
         write_bundle(tmp_path / "b.zip", "test", deep, {})
     assert not list(tmp_path.iterdir())
-
-
-# -- full disk ------------------------------------------------------------------------------------
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-WRITERS: dict[str, Callable[[Path, str], Any]] = {
-    "network.rvn": lambda p, name: network(name).save(p),
-    "network": lambda p, name: network(name).save(p),
-    "recording": lambda p, name: recording().save(p),
-    "events.parquet": lambda p, name: write_events(recording().events["g"], p),
-    "state": lambda p, name: State(3, {"v": np.ones(3)}, name).save(p),
-}
-
-
-class FailingDisk:
-    """The call number ``at`` of any of its functions finds the disk full."""
-
-    def __init__(self, at: int) -> None:
-        self.at, self.calls = at, 0
-
-    def failing(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **more: Any) -> Any:
-            self.calls += 1
-            if self.calls - 1 == self.at:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return real(*args, **more)
-
-        return call
-
-
-@pytest.mark.parametrize("kind", WRITERS)
-def test_a_full_disk_at_every_stage(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / kind
-    for old in (False, True):
-        if old:
-            WRITERS[kind](path, "old")
-        before = snapshot(tmp_path)
-        for number in range(100):
-            disk = FailingDisk(number)
-            with monkeypatch.context() as patch:
-                for owner, name in (
-                    (os, "replace"),
-                    (os, "fsync"),
-                    (tempfile, "mkdtemp"),
-                    (tempfile, "mkstemp"),
-                    (zipfile.ZipFile, "writestr"),
-                    (pq, "write_table"),
-                ):
-                    patch.setattr(owner, name, disk.failing(getattr(owner, name)))
-                _, error = attempt(lambda: WRITERS[kind](path, "new"))
-            if error is None:
-                assert disk.calls <= number
-                break
-            (issue,) = error.issues
-            assert (issue.code, issue.where) == ("cannot-write", str(path))
-            assert "No space left on device" in str(error)
-            assert "free some disk space" in str(error)
-            assert snapshot(tmp_path) == before, number
-            assert [p.name for p in tmp_path.iterdir()] == ([kind] if old else [])
-        else:
-            pytest.fail("never came to an end")
-        content(path)
-        assert [p.name for p in tmp_path.iterdir()] == [kind]
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-@pytest.mark.parametrize("kind", WRITERS)
-def test_ctrl_c_while_swapping_loses_nothing(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / kind
-    WRITERS[kind](path, "old")
-    before = snapshot(tmp_path)
-    for number in range(2):
-        calls, real = [0], os.replace
-
-        def interrupted(
-            *args: Any, limit: int = number, calls: list[int] = calls, real: Any = real
-        ) -> None:
-            calls[0] += 1
-            if calls[0] - 1 == limit:
-                raise KeyboardInterrupt
-            real(*args)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "replace", interrupted)
-            try:
-                WRITERS[kind](path, "new")
-            except KeyboardInterrupt:
-                assert snapshot(tmp_path) == before
-        before = snapshot(tmp_path)
-    content(path)
-
-
-def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)], capture_output=True
-    ) if os.name == "posix" and hasattr(os, "geteuid") and os.geteuid() == 0 else None  # fmt: skip
-    if done is None or done.returncode:
-        pytest.skip("needs the right to mount a small disk")
-    try:
-        small = network().save(disk / "n.rvn")
-        before = snapshot(disk)
-        rng = np.random.default_rng(0)
-        big = network().replace(
-            projections=(
-                Projection(source="in", target="a", connectivity=Dense(rng.normal(size=(4, 3)))),
-            ),
-            metadata={"noise": rng.bytes(100_000).hex()},
-        )
-        events = Events.from_raster(rng.normal(size=(3000, 20)), dt=1e-3)
-        full = recording()
-        object.__setattr__(full, "events", {"a": events})
-        for write_it in (
-            lambda: big.save(small),
-            lambda: big.save(disk / "other"),
-            lambda: write_events(events, disk / "e.parquet"),
-            lambda: full.save(disk / "r"),
-        ):
-            with pytest.raises(RanvierError, match="could not be written"):
-                write_it()
-            assert snapshot(disk) == before
-            assert [p.name for p in disk.iterdir()] == ["n.rvn"]
-        assert load(small).hash == network().hash
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_a_reader_of_the_old_file_is_not_disturbed(tmp_path: Path) -> None:
-    path = network("old").save(tmp_path / "n.rvn")
-    with open(path, "rb") as held:
-        network("new").save(path)
-        assert zipfile.is_zipfile(io.BytesIO(held.read()))
-    assert load(path).name == "new"
