@@ -10,7 +10,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -435,5 +435,18 @@ def _feed(digest: Any, value: Any) -> None:
         digest.update(b")")
     elif inspect.isfunction(value):
         digest.update(inspect.getsource(value).encode())
-    else:
-        digest.update(repr(value).encode())
+        _feed(digest, value.__defaults__)
+        _feed(digest, [cell.cell_contents for cell in value.__closure__ or ()])
+    elif isinstance(value, partial):
+        call = cast("partial[Any]", value)
+        _feed(digest, [call.func, call.args, call.keywords])
+    elif isinstance(value, np.ndarray):
+        array = cast("NDArray[Any]", value)
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    elif isinstance(value, (str, bytes, int, float, complex, bool, np.generic, type(None))):
+        plain = cast("object", value)
+        digest.update(f"{type(plain).__name__}:{plain!r}".encode())
+    else:  # an object of a plug-in's own: by its class and what it holds, never by its address
+        digest.update(type(value).__qualname__.encode())
+        _feed(digest, getattr(value, "__dict__", {}))

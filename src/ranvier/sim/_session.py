@@ -289,11 +289,13 @@ class Session:
         s = self._arrays.synapses
         return projection_weights(self.program, projection, s.weight, s.target, s.origin)
 
-    def set_weights(self, projection: str, weights: Any) -> None:
+    def set_weights(self, projection: str, weights: Any) -> NDArray[np.float64]:
         """Write SI weights [synapses, canonical order], rounded by the chip's own quantiser.
 
-        Raises RanvierError when the shape is wrong, a value is not finite, or a synapse that
-        compile left out (weight 0) would have to appear.
+        Returns what was stored, in SI: on a real machine rounded, and clipped to the range that
+        compile chose from the weights it saw (compile with the largest you will need). Raises
+        RanvierError when the shape is wrong, a value is not finite, or a synapse that compile left
+        out (weight 0) would have to appear.
         """
         table = find_projection(self.program, projection)
         values = np.asarray(weights, np.float64)
@@ -329,6 +331,7 @@ class Session:
         block = np.searchsorted(starts, target, side="right") - 1
         moved = (port[index] - synapse_ports(self.program, target)) * sizes[block]
         s.write(coded[index], (target + moved).astype(target.dtype), chosen)
+        return implementation.decode(coded, port, table.encoding)
 
     # -- results ------------------------------------------------------------------------------
     def state(self) -> State:

@@ -174,9 +174,9 @@ class SystemSession:
         """SI weights of a projection, whichever part holds it."""
         return self._holder(projection).weights(projection)
 
-    def set_weights(self, projection: str, weights: Any) -> None:
-        """Write SI weights, rounded by that part's own quantiser."""
-        self._holder(projection).set_weights(projection, weights)
+    def set_weights(self, projection: str, weights: Any) -> NDArray[np.float64]:
+        """Write SI weights, rounded by that part's own quantiser; returns what was stored."""
+        return self._holder(projection).set_weights(projection, weights)
 
     def _holder(self, projection: str) -> Session:
         for part in self._sessions.values():
