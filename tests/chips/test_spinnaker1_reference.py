@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from integers import program
 
 from ranvier import chips, sim
-from ranvier.chips.spinnaker1 import CHIP_NEAREST, KERNELS
+from ranvier.chips._spinnaker1_code import KERNELS
+from ranvier.chips.spinnaker1 import CHIP_NEAREST
 from ranvier.events import Events
 
 _PATH = Path(__file__).resolve().parents[1] / "oracles" / "spinnaker1_reference.py"

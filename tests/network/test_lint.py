@@ -38,3 +38,9 @@ def test_every_finding() -> None:
     bias = {**LIF, "bias": 1.0}
     driven = Population(name="lonely", shape=(2,), model="lif", parameters=bias)  # type: ignore[arg-type]
     assert _codes(_network(np.ones((2, 3)), ("out", "lonely"), driven)) == set()
+
+
+def test_seconds_that_look_like_milliseconds() -> None:
+    slow = Population(name="slow", shape=(1,), model="lif", parameters={"tau": 10.0, "bias": 1.0})  # type: ignore[arg-type]
+    network = Network(populations=(slow,), outputs=("slow",))
+    assert "milliseconds?" in str(lint(network)[0])

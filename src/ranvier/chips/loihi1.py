@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.chips._costs_loihi1 import COSTS
+from ranvier.chips._labels import TOO_COARSE, weight_labels
 from ranvier.chips._loihi1_integers import KERNEL, NO_LIMIT, UNIT, Rules, actual_weight
 from ranvier.chips._spec import Chip, CoreView, Incoming, Limit, Mesh, Quantised, Timing
 from ranvier.errors import Issue
@@ -83,6 +84,7 @@ class Compartments:
 
     rules: Rules = field(default_factory=Rules)
     name: str = "compartment"
+    models: tuple[str, ...] = ("lif", "if", "cuba_lif")
 
     # -- labels -------------------------------------------------------------------------------
     def check(
@@ -183,7 +185,12 @@ class Compartments:
             encodings[name] = {"factor": _plain(factor), "exponent": exponent, "mode": mode}
             assert given.weights is not None
             weights[name] = self.encode(given.weights, encodings[name])
-            issues += self._weight_label(name, given.weights, weights[name], encodings[name])
+            issues += weight_labels(
+                name,
+                given.weights,
+                self.decode(*weights[name], encodings[name]),
+                f"{mode} 8-bit weights, exponent {exponent}",
+            )
             # Register 0 is one tick; a dense block needs no compartment index, others 10 bits.
             bits[name] = (
                 8.0 + (6 if given.max_delay > 1 else 0) + (0 if given.kind == "dense" else 10)
@@ -268,7 +275,19 @@ class Compartments:
     ) -> list[Issue]:
         issues: list[Issue] = []
         off = float(np.max(np.abs(vth - want) / want))
-        if off > 1e-12:
+        if off > TOO_COARSE:
+            issues.append(
+                Issue(
+                    code="threshold-lost",
+                    severity="refused",
+                    where=population.name,
+                    message="with weights as large as these, the threshold cannot be told",
+                    got=f"an error of {100 * off:.3g} %",
+                    limit=f"{100 * TOO_COARSE:g} %",
+                    hint=("clip the largest weights", "split the projection by size of weight"),
+                )
+            )
+        elif off > 1e-12:
             issues.append(
                 Issue(
                     code="threshold-rounded",
@@ -301,28 +320,6 @@ class Compartments:
                 )
             )
         return issues
-
-    def _weight_label(
-        self,
-        name: str,
-        weights: NDArray[np.float64],
-        coded: tuple[NDArray[Any], NDArray[np.int64]],
-        encoding: Mapping[str, Any],
-    ) -> list[Issue]:
-        back = self.decode(*coded, encoding)
-        moved = float(np.max(np.abs(back - weights), initial=0.0))
-        size = float(np.max(np.abs(weights), initial=0.0))
-        if moved <= 1e-12 * max(size, 1e-300):
-            return []
-        return [
-            Issue(
-                code="weights-rounded",
-                severity="approximate",
-                where=name,
-                message=f"{encoding['mode']} 8-bit weights, exponent {encoding['exponent']}: "
-                f"rounded by at most {100 * moved / size:.2g} % of the largest",
-            )
-        ]
 
     def kernel(self, reference: Mapping[str, Any]) -> Kernel:
         """The one compartment kernel."""

@@ -22,9 +22,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.chips._arith import floor_shift, mul_floor, mul_nearest, wrap32
 from ranvier.chips._costs_spinnaker1 import COSTS
+from ranvier.chips._labels import weight_labels
 from ranvier.chips._spec import Chip, CoreView, Incoming, Limit, Quantised, Router, Timing
+from ranvier.chips._spinnaker1_code import KERNELS
 from ranvier.errors import Issue
 from ranvier.network import Population
 from ranvier.neurons import Kernel, discretise
@@ -45,96 +46,6 @@ def s1615(x: Any) -> NDArray[np.int64]:
     return np.rint(np.asarray(x, np.float64) * ONE).astype(np.int64)
 
 
-# -- kernels ----------------------------------------------------------------------------------
-def _membrane(
-    v: int, refract: int, current: int,
-    r: int, v_rest: int, v_reset: int, v_thresh: int, exp_tc: int, t_refract: int,
-):  # fmt: skip
-    alpha = wrap32(mul_floor(current, r) + v_rest)
-    moved = wrap32(alpha - mul_floor(exp_tc, wrap32(alpha - v)))
-    vn = v if refract > 0 else moved
-    left = refract - 1 if refract > 0 else refract
-    spike = 1 if vn >= v_thresh else 0
-    vn = v_reset if spike == 1 else vn
-    left = t_refract if spike == 1 else left
-    return vn, left, spike
-
-
-def _transfer(ring: int, one: int) -> int:
-    return wrap32((65535 if ring > 65535 else ring) * one)
-
-
-def _exp_step(
-    v: int, refract: int, exc: int, inh: int, x_exc: int, x_inh: int,
-    r: int, v_rest: int, v_reset: int, v_thresh: int, exp_tc: int, t_refract: int, i_offset: int,
-    one_exc: int, one_inh: int, decay_exc: int, decay_inh: int, init_exc: int, init_inh: int,
-):  # fmt: skip
-    e = wrap32(exc + floor_shift(_transfer(x_exc, one_exc), init_exc))
-    i = wrap32(inh + floor_shift(_transfer(x_inh, one_inh), init_inh))
-    current = wrap32(wrap32(e - i) + i_offset)
-    vn, left, spike = _membrane(
-        v, refract, current, r, v_rest, v_reset, v_thresh, exp_tc, t_refract
-    )
-    saturated = (1 if x_exc > 65535 else 0) + (1 if x_inh > 65535 else 0)
-    return vn, left, floor_shift(e, decay_exc), floor_shift(i, decay_inh), spike, saturated
-
-
-def _delta_step(
-    v: int, refract: int, x_exc: int, x_inh: int,
-    r: int, v_rest: int, v_reset: int, v_thresh: int, exp_tc: int, t_refract: int, i_offset: int,
-    one_exc: int, one_inh: int, scale: int,
-):  # fmt: skip
-    e = wrap32((_transfer(x_exc, one_exc) * scale) >> 15)
-    i = wrap32((_transfer(x_inh, one_inh) * scale) >> 15)
-    current = wrap32(wrap32(e - i) + i_offset)
-    vn, left, spike = _membrane(
-        v, refract, current, r, v_rest, v_reset, v_thresh, exp_tc, t_refract
-    )
-    saturated = (1 if x_exc > 65535 else 0) + (1 if x_inh > 65535 else 0)
-    return vn, left, spike, saturated
-
-
-_COMMON = ("r", "v_rest", "v_reset", "v_thresh", "exp_tc", "t_refract", "i_offset")
-
-
-_HELPERS = (wrap32, mul_floor, mul_nearest, floor_shift, _membrane, _transfer)
-_EXP = Kernel.from_function(
-    _exp_step,
-    name="spinnaker1_exp",
-    state=("v", "refract", "exc", "inh"),
-    ports=("exc", "inh"),
-    params=(*_COMMON, "one_exc", "one_inh", "decay_exc", "decay_inh", "init_exc", "init_inh"),
-    helpers=_HELPERS,
-    dtype="i8",
-    counters=("saturations",),
-)
-_DELTA = Kernel.from_function(
-    _delta_step,
-    name="spinnaker1_delta",
-    state=("v", "refract"),
-    ports=("exc", "inh"),
-    params=(*_COMMON, "one_exc", "one_inh", "scale"),
-    helpers=_HELPERS,
-    dtype="i8",
-    counters=("saturations",),
-)
-
-
-def _nearest(kernel: Kernel) -> Kernel:
-    """The same program with rounded, saturating products (sPyNNaker's development branch)."""
-    texts = tuple(
-        t if t.startswith("def mul_") else t.replace("mul_floor", "mul_nearest")
-        for t in kernel.helpers
-    )
-    return replace(kernel, name=f"{kernel.name}_nearest", helpers=texts)
-
-
-KERNELS = {
-    "floor": {"exp": _EXP, "delta": _DELTA},
-    "nearest": {"exp": _nearest(_EXP), "delta": _nearest(_DELTA)},
-}
-
-
 # -- mapping a network --------------------------------------------------------------------------
 @dataclass(frozen=True)
 class LifCode:
@@ -146,6 +57,7 @@ class LifCode:
 
     multiply: Literal["floor", "nearest"] = "floor"
     name: str = "lif"
+    models: tuple[str, ...] = ("lif", "cuba_lif")
 
     def check(
         self, population: Population, incoming: Mapping[str, Incoming], dt: float
@@ -180,20 +92,15 @@ class LifCode:
                     f"{name} carries {given.signal} values; SpiNNaker 1's LIF takes spikes",
                     "put a spiking population in between",
                 )
-        for parameter, value in population.parameters.items():
-            if np.ndim(value):
-                refused(
-                    "per-neuron-parameter",
-                    f"{parameter} differs between neurons; only the weights may here",
-                    "split the population by parameter value",
-                )
         tau = population.parameters["tau" if model.name == "lif" else "tau_mem"]
-        if not issues and not 0 < int(s1615(np.exp(-dt / tau))) < ONE:
+        decay = s1615(np.exp(-dt / np.asarray(tau)))
+        if not issues and not (np.all(decay > 0) and np.all(decay < ONE)):
+            worst = float(np.max(tau)) if np.any(decay >= ONE) else float(np.min(tau))
             refused(
                 "decay-out-of-range",
-                f"a membrane time constant of {tau:g} s and ticks of {dt:g} s leave no decay that "
-                "s16.15 can hold",
-                f"use ticks between {tau / 5000:.2g} and {tau / 10:.2g} s",
+                f"a membrane time constant of {worst:g} s and ticks of {dt:g} s leave no decay "
+                "that s16.15 can hold",
+                f"use ticks between {worst / 5000:.2g} and {worst / 10:.2g} s",
             )
         if issues:
             return issues
@@ -213,35 +120,37 @@ class LifCode:
         model, p = population.model, population.parameters
         assert model is not None
         delta = model.name == "lif"
-        tau = p["tau"] if delta else p["tau_mem"]
-        keep = float(np.exp(-dt / tau))
+        keep = np.exp(-dt / np.asarray(p["tau"] if delta else p["tau_mem"]))
+        resistance = np.asarray(p["r"])
         # What one spike must add to the input current (in volts, as R = 1).
         if delta:
-            gain = {"jump": 1 / (1 - keep), "current": float(p["r"])}
+            gain = {"jump": 1 / (1 - keep), "current": resistance}
+            stay = np.zeros(())
         else:
-            stay = float(np.exp(-dt / p["tau_syn"]))
-            into = float(p["r"])
-            gain = {"jump": into, "current": into * float(p["w_in"]) * (1 - stay)}
-        drive = {n: g.weights * gain[g.port] for n, g in incoming.items() if g.weights is not None}
+            stay = np.exp(-dt / np.asarray(p["tau_syn"]))
+            gain = {"jump": resistance, "current": resistance * np.asarray(p["w_in"]) * (1 - stay)}
+        factors = {n: _at(gain[g.port], g.post) for n, g in incoming.items()}
+        drive = {n: g.weights * factors[n] for n, g in incoming.items() if g.weights is not None}
         sums = self._sums(population, incoming, drive)
         # exp: the current that a steady stream builds up is larger by 1 / (1 - decay).
-        build_up = 1.0 if delta else 1 / (1 - float(np.exp(-dt / p["tau_syn"])))
-        highest = max(abs(float(p[k])) for k in ("v_threshold", "v_reset", "v_leak"))
-        unit = self._unit(max(sums) * build_up + highest + abs(float(p["r"] * p["bias"])))
+        build_up = float(np.max(1 / (1 - stay)))
+        highest = max(float(np.max(np.abs(p[k]))) for k in ("v_threshold", "v_reset", "v_leak"))
+        offset = resistance * np.asarray(p["bias"])
+        unit = self._unit(max(sums) * build_up + highest + float(np.max(np.abs(offset))))
         shifts = [self._shift(s * unit) for s in sums]
         discrete = discretise(model, p, dt, population.method)
         start = {**discrete.initial, **population.initial}
-        ticks = int(discrete.values.get("refractory_ticks", 0))
+        ticks = np.asarray(discrete.values.get("refractory_ticks", 0)).astype(np.int64)
         strict = 1 if model.threshold is not None and ">=" not in model.threshold else 0
         values: dict[str, Any] = {
             "r": ONE,
-            "v_rest": s1615(p["v_leak"] * unit),
-            "v_reset": s1615(p["v_reset"] * unit),
+            "v_rest": s1615(np.asarray(p["v_leak"]) * unit),
+            "v_reset": s1615(np.asarray(p["v_reset"]) * unit),
             # The chip tests >=; on integers v > x is v >= x + 1.
-            "v_thresh": s1615(p["v_threshold"] * unit) + strict,
+            "v_thresh": s1615(np.asarray(p["v_threshold"]) * unit) + strict,
             "exp_tc": s1615(keep),
             "t_refract": ticks,
-            "i_offset": s1615(p["r"] * p["bias"] * unit),
+            "i_offset": s1615(offset * unit),
             "one_exc": 1 << shifts[0],
             "one_inh": 1 << shifts[1],
         }
@@ -251,17 +160,16 @@ class LifCode:
         if delta:
             values["scale"] = (ONE << 15) // int(s1615(in_ms))
         else:
-            tau_syn = float(p["tau_syn"])
+            tau_syn = np.asarray(p["tau_syn"])
             for kind in ("exc", "inh"):
-                values[f"decay_{kind}"] = int(np.floor(np.exp(-dt / tau_syn) * 2**32))
-                values[f"init_{kind}"] = int(
-                    np.floor(tau_syn / dt * (1 - np.exp(-dt / tau_syn)) * 2**32)
-                )
-            current = s1615(np.asarray(start["i"]) * float(p["r"]) * unit)
+                values[f"decay_{kind}"] = np.floor(stay * 2**32).astype(np.int64)
+                area = tau_syn / dt * (1 - stay)
+                values[f"init_{kind}"] = np.floor(area * 2**32).astype(np.int64)
+            current = s1615(np.asarray(start["i"]) * resistance * unit)
             initial |= {"exc": np.maximum(current, 0), "inh": np.maximum(-current, 0)}
         encodings = {
-            name: {"factor": gain[given.port] * unit / scale, "shifts": shifts}
-            for name, given in incoming.items()
+            name: {"factor": _plain(factors[name] * unit / scale), "shifts": shifts}
+            for name in incoming
         }
         weights = {
             name: self.encode(given.weights, encodings[name])
@@ -271,15 +179,15 @@ class LifCode:
         return Quantised(
             kernel=KERNELS[self.multiply]["delta" if delta else "exp"],
             reference={"implementation": self.name, "program": "delta" if delta else "exp"},
-            values={k: int(v) for k, v in values.items()},
-            initial={k: v if np.ndim(v) else int(v) for k, v in initial.items()},
+            values={k: _plain(v) for k, v in values.items()},
+            initial={k: _plain(v) for k, v in initial.items()},
             encodings=encodings,
             weights=weights,
             synapse_bits=dict.fromkeys(incoming, 32.0),
             state_scale={
                 "v": (1 / (unit * ONE), 0.0),
-                "exc": (1 / (unit * ONE * float(p["r"])), 0.0),
-                "inh": (1 / (unit * ONE * float(p["r"])), 0.0),
+                "exc": (_plain(1 / (unit * ONE * resistance)), 0.0),
+                "inh": (_plain(1 / (unit * ONE * resistance)), 0.0),
             },
             issues=tuple(
                 self._labels(population, incoming, weights, encodings, values, keep, unit)
@@ -338,33 +246,26 @@ class LifCode:
         weights: Mapping[str, tuple[NDArray[Any], NDArray[np.int64]]],
         encodings: Mapping[str, Mapping[str, Any]],
         values: Mapping[str, Any],
-        keep: float,
+        keep: NDArray[np.float64],
         unit: float,
     ) -> list[Issue]:
         issues: list[Issue] = []
-
-        def approximate(code: str, where: str, message: str) -> None:
-            issues.append(Issue(code=code, severity="approximate", where=where, message=message))
-
-        moved = abs(int(values["exp_tc"]) / ONE - keep)
+        moved = float(np.max(np.abs(np.asarray(values["exp_tc"]) / ONE - keep)))
         if moved > 1e-12:
-            approximate(
-                "decay-rounded",
-                population.name,
-                f"membrane decay rounded to s16.15, by {moved:.2g}; one unit is {1 / unit:g} V",
+            issues.append(
+                Issue(
+                    code="decay-rounded",
+                    severity="approximate",
+                    where=population.name,
+                    message=f"membrane decay rounded to s16.15, by {moved:.2g}; one unit is "
+                    f"{1 / unit:g} V",
+                )
             )
         for name, given in incoming.items():
             assert given.weights is not None
-            back = self.decode(*weights[name], encodings[name])
-            off = float(np.max(np.abs(back - given.weights), initial=0.0))
-            size = float(np.max(np.abs(given.weights), initial=0.0))
-            if off > 1e-12 * max(size, 1e-300):
-                approximate(
-                    "weights-rounded",
-                    name,
-                    f"16-bit weights, ring shifts {encodings[name]['shifts']}: rounded by at most "
-                    f"{100 * off / size:.2g} % of the largest",
-                )
+            stored = self.decode(*weights[name], encodings[name])
+            how = f"16-bit weights, ring shifts {encodings[name]['shifts']}"
+            issues += weight_labels(name, given.weights, stored, how)
         return issues
 
     def kernel(self, reference: Mapping[str, Any]) -> Kernel:
@@ -387,6 +288,17 @@ class LifCode:
         shift = np.asarray(encoding["shifts"])[port]
         sign = np.where(port == 1, -1.0, 1.0)
         return sign * weights * 2.0 ** (shift - 15.0) / encoding["factor"]
+
+
+def _at(value: NDArray[Any], post: NDArray[np.int64] | None) -> NDArray[Any]:
+    """A factor of every neuron as one of every synapse."""
+    return value[post] if value.ndim and post is not None else value
+
+
+def _plain(value: Any) -> Any:
+    """0-d arrays as Python numbers."""
+    array = np.asarray(value)
+    return array.item() if array.ndim == 0 else array
 
 
 # -- interconnect and resources -------------------------------------------------------------------

@@ -55,7 +55,9 @@ class Legalise:
                 if not any(i.severity == "refused" for i in labels):
                     break
             if found is None:
-                legal = ", ".join(i.name for i in draft.chip.implementations)
+                # An implementation may list the models it takes; a generic one cannot.
+                listed = [getattr(i, "models", (i.name,)) for i in draft.chip.implementations]
+                legal = ", ".join(name for names in listed for name in names)
                 found = [
                     Issue(
                         code="model-not-on-chip",
@@ -73,7 +75,32 @@ class Legalise:
         if refused:
             raise RanvierError(*refused)
         issues += _zero_delays(network, draft.chip.min_delay)
+        issues += _coarse_ticks(network, draft.dt)
         return replace(draft, network=network, implementations=chosen, issues=tuple(issues))
+
+
+def _coarse_ticks(network: Network, dt: float) -> list[Issue]:
+    """Time constants that a tick cannot follow: after one tick less than 5 % is left (3 tau)."""
+    issues: list[Issue] = []
+    for population in network.populations:
+        model = population.model
+        for parameter in () if model is None else model.parameters:
+            if parameter.unit != "s" or model is None or parameter.name == model.refractory:
+                continue
+            shortest = float(np.min(population.parameters[parameter.name]))
+            if shortest < dt / 3:
+                issues.append(
+                    Issue(
+                        code="tick-too-long",
+                        severity="warning",
+                        where=f"{population.name}.{parameter.name}",
+                        message="is so much shorter than a tick that nothing of it is left",
+                        got=f"{shortest:g} s",
+                        limit=f"at least a third of the tick, {dt / 3:.2g} s",
+                        hint=("use a smaller dt", "are both in seconds?"),
+                    )
+                )
+    return issues
 
 
 def _zero_delays(network: Network, least: int) -> list[Issue]:

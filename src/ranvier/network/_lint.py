@@ -10,6 +10,10 @@ from ranvier.network._network import Network
 __all__ = ["lint"]
 
 
+LONG = 5.0
+"""Seconds. Membranes and synapses take milliseconds, adaptation up to a second or so."""
+
+
 def lint(network: Network) -> list[Issue]:
     """Warnings: nothing to read, inputs and populations that lead nowhere or never get anything,
     projections whose weights are all zero."""
@@ -30,11 +34,16 @@ def lint(network: Network) -> list[Issue]:
         if name not in sources and name not in read:
             what = "input feeds" if population.is_input else "population feeds"
             warn("leads-nowhere", name, f"the {what} nothing and is not recorded", "connect it")
-        if population.is_input or name in targets:
-            continue
         moving = [v for k, v in population.parameters.items() if k in ("bias", "I", "i")]
-        if not any(np.any(np.asarray(v) != 0) for v in moving):
+        driven = name in targets or any(np.any(np.asarray(v) != 0) for v in moving)
+        if not population.is_input and not driven:
             warn("never-driven", name, "gets neither synapses nor a bias", "connect it")
+        model = population.model
+        for parameter in () if model is None else model.parameters:
+            longest = float(np.max(population.parameters[parameter.name]))
+            if parameter.unit == "s" and longest >= LONG:
+                where = f"{name}.{parameter.name}"
+                warn("long-time", where, f"is {longest:g} seconds", "milliseconds? 10 ms is 0.01")
     for projection in network.projections:
         weights = getattr(projection.connectivity, "weights", None)
         if weights is not None and np.size(weights) and not np.any(weights):

@@ -80,6 +80,19 @@ def _values(where: str, given: Mapping[str, ArrayLike], size: int, legal: Iterab
     return result
 
 
+def _check_time(where: str, value: Any, refractory: bool) -> None:
+    """Time constants are positive; only a refractory time may be zero."""
+    least = float(np.min(value))
+    if least < 0 or (least == 0 and not refractory):
+        raise fail(
+            "time-not-positive",
+            where,
+            "a time must not be negative" if refractory else "a time constant must be positive",
+            got=f"{least:g} s",
+            limit=">= 0 s" if refractory else "> 0 s",
+        )
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Population:
     """``size`` neurons of one model, or an input (``model=None``).
@@ -141,6 +154,9 @@ class Population:
                         hint=f"add parameters={{'{parameter.name}': ...}} in {parameter.unit}",
                     )
                 given = {**given, parameter.name: parameter.default}
+            if parameter.unit == "s":
+                where = f"{self.name}({model.name}).{parameter.name}"
+                _check_time(where, given[parameter.name], model.refractory == parameter.name)
         set_(self, "parameters", {p.name: given[p.name] for p in model.parameters})
         states = list(model.states)
         initial = _values(f"{self.name}.initial", self.initial, self.size, states)
