@@ -77,6 +77,23 @@ def test_compile_prints_times_and_verifies(cli, network: Path) -> None:
     assert [name for name, _ in document["passes"]][:2] == ["legalise", "quantise"]
 
 
+def test_verify_does_not_pass_on_silence(cli, tmp_path: Path) -> None:
+    deaf = make_network(weight=0.0).save(tmp_path / "deaf.rvn")
+    done = cli("compile", deaf, "-c", "ideal", "--dt", "1ms", "--verify")
+    assert done.code == 1
+    assert "nothing was compared" in done.out
+    document = cli("compile", deaf, "-c", "ideal", "--dt", "1ms", "--verify", "--json").json
+    assert (document["verified"], document["silent"]) == (False, ["hidden", "out"])
+
+
+def test_verify_tries_stronger_input_on_the_hard_of_hearing(cli, tmp_path: Path) -> None:
+    """Neurons that fire only when all their inputs do, tick after tick."""
+    path = make_network(weight=0.03).save(tmp_path / "hard.rvn")
+    done = cli("compile", path, "-c", "ideal", "--dt", "1ms", "--verify", "--json")
+    assert (done.code, done.json["verified"]) == (0, True)
+    assert "hidden" not in done.json["silent"]
+
+
 def test_compile_for_two_chips(cli, network: Path, tmp_path: Path) -> None:
     target = tmp_path / "two.rvp"
     done = cli("compile", network, "-c", "ideal+loihi1", "--dt", "1ms", "--part", "hidden=loihi1",

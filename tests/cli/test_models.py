@@ -110,9 +110,30 @@ def test_train_test_and_run_a_sample(cli, tmp_path: Path) -> None:
     assert document["options"]["tau"] == pytest.approx(12e-3)
     assert 0 <= document["test_accuracy"] <= 1
     assert len(document["history"]) == 1
-    done = cli("train", "--config", config, "--no-test", "-o", target)
-    assert "epoch" in done.out
+    done = cli("train", "--config", config, "--no-test", "-o", target, "--force")
+    assert "right" in done.out
     assert "wrote " in done.out
+    done = cli("train", "--config", config, "--no-test", "-o", target, "--force", "-q")
+    assert "right" not in done.out, "no table of epochs"
+    assert (done.code, done.err) == (0, "")
+    assert "wrote " in done.out
+
+
+@needs_torch
+@pytest.mark.parametrize("options", [(), ("-o", "digits.rvn"), ("-o", "taken")])
+def test_train_overwrites_nothing(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ranvier.learn.train", lambda *_, **__: pytest.fail("it was trained"))
+    Path("digits.rvn").write_text("mine")
+    Path("taken").mkdir()
+    done = cli("train", "--limit", "20", "--epochs", "1", *options)
+    assert done.code == 2
+    assert "exists already" in done.err
+    assert "--force" in done.err
+    assert Path("digits.rvn").read_text() == "mine"
+    assert list(Path("taken").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -220,6 +241,27 @@ def test_diff_of_programs_and_recordings(cli, network: Path, csv: Path, tmp_path
     document = cli("diff", tmp_path / "ra", tmp_path / "rb", "--json").json
     assert not document["identical"]
     assert cli("diff", tmp_path / "ra", tmp_path / "ra").code == 0
+
+
+def test_silence_is_no_agreement(cli, network: Path, program: Path, tmp_path: Path) -> None:
+    silence = ("--dt", "1ms", "--ticks", "20")
+    for pair in (("-c", "ideal", "-c", "ideal"), ("--chip", "ideal", "--no-causes")):
+        done = cli("diff", network, *pair, *silence)
+        assert done.code == 1
+        assert "No spike fell" in done.out
+        assert "nothing was compared" in done.out
+        assert "exactly the same" not in done.out
+        assert "100" not in done.out
+    document = cli("diff", network, "-c", "ideal", *silence, "--json").json
+    assert document["identical"] is None
+    assert "nothing was compared" in document["sentence"]
+    assert cli("run", program, "--ticks", "20", "-o", tmp_path / "rec").code == 0
+    for both in ((program, program, "--ticks", "20"), (tmp_path / "rec", tmp_path / "rec")):
+        done = cli("diff", *both)
+        assert done.code == 1
+        assert "nothing was compared" in done.out
+        assert "100" not in done.out
+        assert cli("diff", *both, "--json").json["identical"] is None
 
 
 def test_diff_of_networks_is_text(cli, network: Path, tmp_path: Path) -> None:

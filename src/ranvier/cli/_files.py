@@ -88,8 +88,11 @@ def _refuse_foreign(path: Path) -> None:
         )
 
 
-def check_output(path: Path | None, *, suffixes: tuple[str, ...] = ()) -> None:
-    """Refuse early, before long work, what could not be written at the end."""
+def check_output(path: Path | None, *, suffixes: tuple[str, ...] = (), keep: bool = False) -> None:
+    """Refuse early, before long work, what could not be written at the end.
+
+    ``keep`` refuses what exists already.
+    """
     if path is None:
         return
     import os
@@ -114,8 +117,15 @@ def check_output(path: Path | None, *, suffixes: tuple[str, ...] = ()) -> None:
             str(path),
             "has another ending than its kind of file",
             got=path.suffix or "no ending",
-            limit=", ".join(suffixes),
+            limit=", ".join(suffix or "none (a folder)" for suffix in suffixes),
             hint=f"write {path.with_suffix(suffixes[0]).name}",
+        )
+    if keep and (path.exists() or path.is_symlink()):
+        raise fail(
+            "exists",
+            str(path),
+            "exists already; nothing was changed",
+            hint=("write elsewhere with -o", "overwrite it with --force"),
         )
 
 

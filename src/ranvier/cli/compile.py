@@ -56,7 +56,7 @@ def compile(
     """Compile a network for a machine and show how it fits.
 
     Passes run in this order: legalise, quantise, partition, place, route, pack. Exit code 1 when
-    --verify finds a difference.
+    --verify finds a difference, or no spike to compare.
     """
     from ranvier import compile as compiler
     from ranvier.events import load_recording
@@ -94,15 +94,12 @@ def compile(
     if verify:
         from ranvier.cli._verify import verify_mapping
 
-        different = verify_mapping(net, program, settings or [], seed=seed)
-        document["verified"] = not different
-        document["differs"] = different
-        code = 1 if different else 0
-        shown.append(
-            f"verify: mapping changed the spikes of {', '.join(different)}"
-            if different
-            else "verify: mapped and unmapped spikes are the same"
-        )
+        verdict = verify_mapping(net, program, settings or [], seed=seed)
+        document["verified"] = verdict.good
+        document["differs"] = verdict.different
+        document["silent"] = verdict.silent
+        code = 0 if verdict.good else 1
+        shown.append(verdict.sentence())
     if output is not None:
         document["output"] = str(program.save(output))
         shown.append(f"wrote {output}")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND", "diff"]
 
+STRONGER = "Give it input that makes it spike: more events, or samples with --data."
+
 Opened = tuple[str, Any]
 
 
@@ -51,7 +53,7 @@ def diff(
 
     Names the first tick and neuron that differ and, for a network on two machines, why: rounding of
     weights or parameters, saturation, delays, the reset rule, the order of operations. Two networks
-    without input are compared as text. Exit code 1 when there is a difference.
+    without input are compared as text. Exit code 1 when there is a difference, or no spike at all.
     """
     out = Output(json=json, quiet=quiet)
     machines = list(chip or [])
@@ -64,6 +66,8 @@ def diff(
         asked = None if data is None else ask(*first, a, data, sample, limit)
         with out.progress() as progress:
             found = _machines(first[1], machines, tick, given, asked, ticks, causes, seed, progress)
+        if not found.total.either:
+            return _nothing(out, found)
         out.result(found.to_dict(), found.text().rstrip("\n"))
         return 0 if found.identical else 1
     second = open_any(b)
@@ -79,6 +83,17 @@ def diff(
                 _recording(opened, machine, tick, given, asked, ticks, seed, progress)
             )
     return _recordings(out, a, b, recordings[0], recordings[1])
+
+
+def _nothing(out: Output, found: Any) -> int:
+    """Two silent machines agree on nothing: that is a finding, not a pass."""
+    said = f"No spike fell on {found.a} or {found.b} in {found.ticks} ticks: nothing was compared."
+    document = {**found.to_dict(), "identical": None, "sentence": said}
+    lines = [f"{found.network}: {found.a} against {found.b}", said, STRONGER]
+    if found.left_out:
+        lines.append(f"  not compared: {', '.join(found.left_out)}")
+    out.result(document, *lines)
+    return 1
 
 
 def _check_pair(file: Path, kind: str, machines: list[str]) -> None:
@@ -198,10 +213,11 @@ def _recordings(out: Output, a: Path, b: Path, left: Any, right: Any) -> int:
                    hint="record the same populations: ranvier run --record NAME")  # fmt: skip
     shares = {name: share(left.output(name), right.output(name)) for name in names}
     first = first_difference(left.events, right.events, names)
+    spikes = sum(found.either for found in shares.values())
     document = {
         "a": str(a),
         "b": str(b),
-        "identical": first is None,
+        "identical": first is None if spikes else None,
         "first": None
         if first is None
         else {
@@ -213,6 +229,8 @@ def _recordings(out: Output, a: Path, b: Path, left: Any, right: Any) -> int:
         "shares": {name: found.to_dict() for name, found in shares.items()},
     }
     lines = [f"{a} and {b} hold exactly the same spikes."]
+    if not spikes:
+        lines = [f"No spike fell in {a} or {b}: nothing was compared.", STRONGER]
     if first is not None:
         who, other = (a, b) if first.in_a else (b, a)
         where = f"{first.population}[{first.index}]"
@@ -220,10 +238,12 @@ def _recordings(out: Output, a: Path, b: Path, left: Any, right: Any) -> int:
                  f" in {other}."]  # fmt: skip
     lines += [
         f"  {name}: {found.identical:.3%} of spikes in both ({found.both} / {found.either})"
+        if found.either
+        else f"  {name}: no spike"
         for name, found in shares.items()
     ]
     out.result(document, *lines)
-    return 0 if first is None else 1
+    return 0 if spikes and first is None else 1
 
 
 def _texts(out: Output, a: Path, b: Path, left: Any, right: Any) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ranvier.cli._command import Command, JsonOption, QuietOption
+from ranvier.cli._command import Command, JsonOption
 from ranvier.cli._files import check_output
 from ranvier.cli._output import Output
 
@@ -16,8 +16,12 @@ __all__ = ["COMMAND", "train"]
 
 def train(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the network here (.rvn).")
+        Path | None,
+        typer.Option("--output", "-o", help="Write the network here; SET.rvn by default."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite the file if there is one.")
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="Options from a .toml or .json file; flags override it."),
@@ -62,7 +66,9 @@ def train(
         bool, typer.Option("--test/--no-test", help="Ask the test part at the end.")
     ] = True,
     json: JsonOption = False,
-    quiet: QuietOption = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bars and no table of epochs.")
+    ] = False,
 ) -> int:
     """Train a feed-forward spiking classifier and keep it with its recipe.
 
@@ -82,7 +88,7 @@ def train(
     out = Output(json=json, quiet=quiet)
     options = train_options(config, flags)
     target = output or Path(f"{options.data.partition(':')[0]}.rvn")
-    check_output(target, suffixes=(".rvn", ".zip", ""))
+    check_output(target, suffixes=(".rvn", ".zip", ""), keep=not force)
     accuracy: float | None = None
     with out.progress() as progress:
         result = learn.train(options, progress=progress)
@@ -117,7 +123,8 @@ def _shown(out: Output, result: Any, accuracy: float | None, target: Path) -> li
         for epoch in result.history
     ]
     columns = [">epoch", ">loss", ">right", ">kept out", "~spikes per neuron and tick"]
-    lines = [table("", columns, rows[-10:]), "", *out.issues(report.issues)]
+    lines: list[Any] = [] if out.quiet else [table("", columns, rows[-10:]), ""]
+    lines += out.issues(report.issues)
     lines.append(f"{report.samples} samples, {report.epochs} epochs, {report.seconds:.1f} s")
     if accuracy is not None:
         lines.append(f"test part on the ideal machine: {accuracy:.1%} right")
