@@ -53,6 +53,10 @@ def get(name: str | Chip) -> Chip:
     """
     if isinstance(name, Chip):
         return name
+    given = cast("object", name)
+    if not isinstance(given, str):
+        raise fail("not-a-chip", "chip", "must be a name or a Chip", got=repr(given)[:80],
+                   limit=", ".join(CHIPS.names()))  # fmt: skip
     if "+" in name:
         return _system([part.strip() for part in name.split("+")])
     base, numbered, number = name.partition("#")

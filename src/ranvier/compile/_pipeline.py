@@ -110,6 +110,15 @@ def compile(
     a population goes to; the others are dealt out in order, those joined without delay together.
     Raises RanvierError with one Issue per thing that does not fit, each with ranked fixes.
     """
+    given = cast("object", network)
+    if not isinstance(given, Network):
+        raise fail(
+            "not-a-network",
+            "compile",
+            "needs a Network",
+            got=type(given).__name__,
+            hint="read one with ranvier.network.load or a frontend",
+        )
     machine = chips.remember(chips.get(chip))
     tick = _choose_dt(network, machine, dt)
     known = activity.activity() if isinstance(activity, Recording) else activity

@@ -49,6 +49,8 @@ class Synapses(NamedTuple):
 
 def _weights(where: str, value: Any, ndim: tuple[int, ...] | None = None) -> FloatArray:
     try:
+        if np.iscomplexobj(value):
+            raise fail("weights-dtype", where, "must hold real numbers", got="complex numbers")
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise fail("weights-dtype", where, "must hold numbers", got=str(error)) from error

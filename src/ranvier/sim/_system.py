@@ -276,10 +276,22 @@ def _unpack_late(state: State, program: Program) -> list[Any]:
     return found
 
 
+def _check_program(program: object) -> None:
+    if not isinstance(program, Program):
+        raise fail(
+            "not-a-program",
+            "sim",
+            "needs a Program",
+            got=type(program).__name__,
+            hint="compile the network first: compile(network, 'ideal', dt=1e-3)",
+        )
+
+
 def session(
     program: Program, state: State | None = None, **options: Any
 ) -> Session | SystemSession:
     """A session for a program of one chip or of several; options as for :class:`Session`."""
+    _check_program(program)
     kind = SystemSession if program.parts else Session
     return kind(program, state, **options)
 
@@ -302,6 +314,7 @@ def run(
     ``ticks`` defaults to the stimulus' length. ``engine`` is ``"numba"`` or ``"reference"`` (plain
     Python, slow, trusted by tests). Options as for :class:`Session`.
     """
+    _check_program(program)
     if not isinstance(cast("Any", stimulus), Events | Mapping | None):
         raise not_events("stimulus", stimulus)
     if ticks is None:
