@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -62,6 +64,29 @@ def test_every_command_has_help_with_examples(
     for line in COMMANDS.get(name).examples:
         assert line.split()[:2] == ["ranvier", name]
         assert len(line) <= 98, "an example must fit a terminal"
+
+
+@pytest.mark.parametrize("name", COMMANDS.names())
+def test_help_swallows_no_brackets(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in square brackets is text, not markup."""
+    monkeypatch.setenv("COLUMNS", "400")
+    assert main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    function = COMMANDS.get(name).function
+    told = [str(function.__doc__)]
+    for hint in get_type_hints(function, include_extras=True).values():
+        for item in getattr(hint, "__metadata__", ()):
+            told += [str(item.help or ""), str(item.metavar or "")]
+    for bracket in re.findall(r"\[.*?\]", "\n".join(told).replace("\\[", "[")):
+        assert bracket in text, bracket
+    assert "\\[" not in text
+
+
+def test_help_of_train_names_the_extra(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--help"]) == 0
+    assert "ranvier[train]" in capsys.readouterr().out
 
 
 def test_no_arguments_show_the_help(cli) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,8 +33,6 @@ def test_check_labels_for_a_chip(cli, network: Path) -> None:
 
 
 def test_check_finds_what_does_not_fit(cli, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     net = make_network()
     slow = net.replace(projections=(replace(net.projections[0], delay=0.5), *net.projections[1:]))
     done = cli("check", slow.save(tmp_path / "slow.rvn"), "--chip", "loihi1", "--dt", "1ms")
@@ -94,6 +94,45 @@ def test_verify_tries_stronger_input_on_the_hard_of_hearing(cli, tmp_path: Path)
     assert "hidden" not in done.json["silent"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shuffle:
+    """A pass of somebody else's package."""
+
+    name: str = "shuffle"
+    times: int = 1
+
+    def apply(self, draft: Any) -> Any:
+        return replace(draft, seed=draft.seed + self.times)
+
+
+def test_a_pass_of_a_plugin_joins_the_line(
+    cli, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ranvier.compile import PASSES
+
+    names = [*PASSES.names(), "shuffle"]
+    monkeypatch.setitem(PASSES._loaded, "shuffle", Shuffle)  # type: ignore[arg-type]
+    monkeypatch.setattr(PASSES, "names", lambda: names)
+    line = ("compile", network, "-c", "ideal", "--dt", "1ms")
+    done = cli(*line, "--pass", "shuffle", "--set", "shuffle.times=3", "--time", "--verify",
+               "--print-after", "shuffle", "--json")  # fmt: skip
+    assert done.code == 0, done.out
+    assert [name for name, _ in done.json["passes"]][-2:] == ["shuffle", "pack"]
+    assert [name for name, _ in done.json["printed"]] == ["shuffle"]
+    for options, words in (
+        (("--set", "shuffle.times=3"), "--pass shuffle"),
+        (("--pass", "shufle"), "did you mean 'shuffle'?"),
+        (("--pass", "pack"), "in the line already"),
+        (("--pass", "shuffle", "--pass", "shuffle"), "in the line already"),
+        (("--pass", "shuffle", "--set", "shuffle.time=3"), "did you mean 'times'?"),
+        (("--pass", "shuffle", "--set", "shufle.times=3"), "did you mean 'shuffle'?"),
+        (("--pass", "shuffle", "--set", "shuffle.times=x"), "int"),
+    ):
+        done = cli(*line, *options)
+        assert done.code == 2
+        assert words in done.err
+
+
 def test_compile_for_two_chips(cli, network: Path, tmp_path: Path) -> None:
     target = tmp_path / "two.rvp"
     done = cli("compile", network, "-c", "ideal+loihi1", "--dt", "1ms", "--part", "hidden=loihi1",
@@ -139,8 +178,6 @@ def test_compile_mistakes(cli, network: Path, options: tuple[str, ...], code: st
 def test_what_does_not_fit_is_told_with_fixes_and_writes_nothing(cli, tmp_path: Path) -> None:
     net = make_network(hidden=200)
     path = net.save(tmp_path / "big.rvn")
-    from dataclasses import replace
-
     from ranvier import chips
 
     small = replace(chips.get("loihi1"), dead_cores=tuple(range(128)))
@@ -363,4 +400,10 @@ def test_new_overwrites_nothing(cli, tmp_path: Path) -> None:
     assert (done.code, (tmp_path / "first.py").read_text()) == (2, "mine")
     assert cli("new", "../x", "--in", tmp_path, "--json").issue["code"] == "bad-name"
     assert "did you mean 'network'?" in cli("new", "x", "--kind", "netwrk").err
-    assert cli("new", "x", "--in", tmp_path / "no").code == 2
+    assert cli("new", "x", "--in", tmp_path / "first.py").code == 2
+
+
+def test_new_makes_the_folder(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("new", "first", "--in", "experiments/one").code == 0
+    assert (tmp_path / "experiments" / "one" / "first.py").is_file()

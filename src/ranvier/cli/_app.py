@@ -66,7 +66,7 @@ class _Commands(TyperGroup):
         single = typer.Typer(add_completion=False, rich_markup_mode="rich")
         single.command(
             cmd_name,
-            help=_unwrapped(command.function.__doc__),
+            help=escape(_unwrapped(command.function.__doc__)),
             epilog=f"[bold]Examples[/]\n\n{lines}",
             rich_help_panel=command.panel,
         )(command.function)

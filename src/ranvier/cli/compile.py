@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from ranvier.cli._fit import describe_program, fit_table
 from ranvier.cli._output import Output
 from ranvier.errors import RanvierError
 
+if TYPE_CHECKING:
+    from ranvier.compile import Pass
+
 __all__ = ["COMMAND", "compile"]
 
 
@@ -31,6 +34,10 @@ def compile(
     dt: DtOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the program here (.rvp).")
+    ] = None,
+    added: Annotated[
+        list[str] | None,
+        typer.Option("--pass", metavar="NAME", help="Add an installed plug-in pass before pack."),
     ] = None,
     settings: SetOption = None,
     part: Annotated[
@@ -55,8 +62,8 @@ def compile(
 ) -> int:
     """Compile a network for a machine and show how it fits.
 
-    Passes run in this order: legalise, quantise, partition, place, route, pack. Exit code 1 when
-    --verify finds a difference, or no spike to compare.
+    Passes run in this order: legalise, quantise, partition, place, route, those of --pass, pack.
+    Exit code 1 when --verify finds a difference, or no spike to compare.
     """
     from ranvier import compile as compiler
     from ranvier.events import load_recording
@@ -64,7 +71,7 @@ def compile(
     out = Output(json=json, quiet=quiet)
     tick = seconds("--dt", dt)
     check_output(output, suffixes=(".rvp", ".zip", ""))
-    passes = compiler.passes_from_text(settings or [])
+    passes = _passes(settings or [], added or [])
     watch = _Watch([p.name for p in passes], print_after)
     net = open_network(network)
     rates = None if activity is None else load_recording(activity).activity()
@@ -105,6 +112,35 @@ def compile(
         shown.append(f"wrote {output}")
     out.result(document, *shown)
     return code
+
+
+def _passes(settings: list[str], added: list[str]) -> tuple[Pass, ...]:
+    """The line of passes with those of --pass at its end.
+
+    Raises RanvierError that says how a plug-in pass comes into the line.
+    """
+    from dataclasses import replace
+
+    from ranvier.compile import PASSES, default_passes, passes_from_text
+    from ranvier.errors import fail, unknown
+
+    line = [*(p.name for p in default_passes()), "pack"]
+    more = [name for name in PASSES.names() if name not in line]
+    for number, name in enumerate(added):
+        if name in line or name in added[:number]:
+            raise fail("duplicate-pass", "--pass", "is in the line already", got=repr(name),
+                       hint=f"set its options with --set {name}.OPTION=VALUE")  # fmt: skip
+        if name not in more:
+            raise unknown("pass", name, more, where="--pass")
+    try:
+        return passes_from_text(settings, add=added)
+    except RanvierError as error:
+        issue = error.issues[0]
+        absent = [n for n in more if n not in added and repr(n) == issue.got]
+        if issue.code != "unknown-pass" or not absent:
+            raise
+        hint = f"add it to the line: --pass {absent[0]}"
+        raise RanvierError(replace(issue, hint=(hint,))) from None
 
 
 def _summary(document: dict[str, Any]) -> list[Any]:
@@ -171,6 +207,7 @@ COMMAND = Command(
         "ranvier compile net.rvn --chip loihi1 --dt 1ms -o net.rvp",
         "ranvier compile net.rvn -c spinnaker1 --dt 1ms --set partition.fill=0.5 --time",
         "ranvier compile net.rvn -c loihi1 --dt 1ms --print-after partition --verify",
+        "ranvier compile net.rvn -c loihi1 --dt 1ms --pass mypass --set mypass.option=3",
         "ranvier compile net.rvn -c loihi1+spinnaker1 --dt 1ms --part hidden=spinnaker1",
     ),
     panel="Build",

@@ -25,7 +25,9 @@ def new(
     kind: Annotated[
         str, typer.Option("--kind", "-k", help="network, or classifier: trained on digits.")
     ] = "network",
-    folder: Annotated[Path, typer.Option("--in", help="Where to write.")] = Path("."),
+    folder: Annotated[
+        Path, typer.Option("--in", help="Where to write; made if it does not exist.")
+    ] = Path("."),
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -46,6 +48,7 @@ def new(
             limit="letters, digits, _ and -, beginning with a letter", hint="ranvier new first",
         )  # fmt: skip
     path = folder / f"{name}.py"
+    _make(folder)
     check_output(path)
     text = templates.joinpath(kind + SUFFIX).read_text(encoding="utf-8")
     text = text.replace("@NAME@", name).replace("@FILE@", path.name)
@@ -60,6 +63,14 @@ def new(
     run = f"python {os.path.relpath(path)}"
     out.result({"file": str(path), "kind": kind, "run": run}, f"wrote {path}", f"try: {run}")
     return 0
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail("cannot-write", str(folder), f"could not be made ({error.strerror})",
+                   hint="name another folder with --in") from None  # fmt: skip
 
 
 COMMAND = Command(
