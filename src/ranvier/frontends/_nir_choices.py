@@ -18,7 +18,17 @@ from ranvier.frontends import Option
 from ranvier.frontends._nir_read import NirGraph, NirNode
 from ranvier.units import quantity
 
-__all__ = ["OPTIONS", "PRESETS", "SPIKING", "STATEFUL", "Choices", "Preset", "choose"]
+__all__ = [
+    "OPTIONS",
+    "PRESETS",
+    "SPIKING",
+    "STATEFUL",
+    "WRITE_OPTIONS",
+    "Choices",
+    "Preset",
+    "choose",
+    "seconds",
+]
 
 SPIKING = ("IF", "LIF", "CubaLIF")
 STATEFUL = (*SPIKING, "I", "LI", "CubaLI")
@@ -154,6 +164,16 @@ OPTIONS = (
     ),
     Option(name="metadata", doc="False: ignore what ranvier recorded in the file", kind=bool),
 )  # fmt: skip
+WRITE_OPTIONS = (
+    Option(
+        name="spikes",
+        doc="what one spike is to the reader (dirac, an impulse of area 1, unless the network was "
+        "read otherwise or all its ports are 'current'); the weights are rescaled to it",
+        choices=("hold", "dirac", "jump"),
+    ),
+    Option(name="source", doc="the tool that is to read the file", choices=tuple(PRESETS)),
+    Option(name="dt", doc="length of a tick in seconds, or text such as '0.1 ms'", kind=float),
+)
 _DOC = {option.name: option for option in OPTIONS}
 
 
@@ -170,7 +190,7 @@ def choose(path: str, graph: NirGraph, options: Mapping[str, Any]) -> Choices:
         values.pop("spikes_if", None)
     values.update(options)
     if "dt" in values:
-        values["dt"] = _seconds(values["dt"])
+        values["dt"] = seconds(values["dt"])
     late = values.get("reset_delay", 0)
     if late not in (0, 1) or isinstance(late, bool):
         raise fail("reset-delay", "reset_delay", "is a number of ticks", got=late, limit="0 or 1")
@@ -187,7 +207,8 @@ def choose(path: str, graph: NirGraph, options: Mapping[str, Any]) -> Choices:
     return choices
 
 
-def _seconds(value: Any) -> float:
+def seconds(value: Any) -> float:
+    """A time step, as a number of seconds or text with a unit; RanvierError if it is none."""
     if isinstance(value, str):
         value = quantity(value, "s")
     if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.errors import Issue, RanvierError, fail
+from ranvier.frontends._nir_choices import STATEFUL
 from ranvier.frontends._nir_models import BIASED_RELAY, MODELS
-from ranvier.frontends._nir_record import record
+from ranvier.frontends._nir_record import Stored, record
 from ranvier.frontends._nir_shapes import NEURON_FIELDS, Shape
+from ranvier.frontends._nir_spikes import convention, held, impulses, reading
 from ranvier.network import Conv, Dense, Network, OneToOne, Pool, Population, Projection
 from ranvier.neurons import get as get_model
 from ranvier.neurons import with_reset, with_threshold
@@ -35,9 +38,9 @@ Array = NDArray[Any]
 Node = dict[str, Any]
 
 
-def write_file(network: Network, path: Path) -> list[Issue]:
+def write_file(network: Network, path: Path, **options: Any) -> list[Issue]:
     """Write atomically; raises RanvierError when NIR has no node for a model, or on a full disk."""
-    writer = _Writer(network)
+    writer = _Writer(network, options)
     data = writer.bytes()
     if not path.parent.is_dir():
         raise fail("no-such-directory", str(path), "the directory to write into does not exist",
@@ -95,12 +98,12 @@ def small(values: Any) -> Array:
 
 
 class _Writer:
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, options: Mapping[str, Any]) -> None:
         self.network = network
         self.nodes: dict[str, Node] = {}
         self.edges: list[tuple[str, str]] = []
         self.issues: list[Issue] = []
-        self.stored: dict[str, tuple[str, str]] = {}
+        self.stored: dict[str, Stored] = {}
         self.flats: dict[str, str] = {}
         kinds = {p.name: nir_type(p) for p in network.populations}
         refused = [
@@ -113,6 +116,8 @@ class _Writer:
         if refused:
             raise RanvierError(*refused)
         self.kinds: dict[str, str] = {n: str(k) for n, k in kinds.items()}
+        self.sends = impulses(network, self.kinds)
+        self.convention = convention(network, self.kinds, options)
         self.shapes = {p.name: self.written_shape(p) for p in network.populations}
         carriers = self.carriers()
         for population in network.populations:
@@ -125,6 +130,7 @@ class _Writer:
             self.nodes[node] = {"type": "Output", "shape": np.array(self.shapes[name])}
             self.edges.append((name, node))
         self.splice()
+        self.issues.append(reading(network, self.kinds, self.convention))
         if network.probes:
             self.note("probes", "exact", "probes are kept in the record, other tools have none")
 
@@ -167,7 +173,10 @@ class _Writer:
                 if p.target != population.name:
                     continue
                 if isinstance(c, Dense) or (
-                    isinstance(c, Conv) and _per_channel(c, bias) is not None
+                    isinstance(c, Conv)
+                    and _per_channel(c, bias) is not None
+                    and _per_channel(c, self.bias_field(p.target)) is not None
+                    and not np.ndim(self.factor(p)[0])
                 ):
                     found[p.name] = population.name
                     break
@@ -199,7 +208,7 @@ class _Writer:
             value = parameters[field]
             node[field] = small(np.broadcast_to(np.ravel(value), (prod(shape),)).reshape(shape))
             if np.ndim(value):
-                self.stored[f"populations/{name}/parameters/{field}"] = (name, field)
+                self.stored[f"populations/{name}/parameters/{field}"] = (name, field, None)
         self.nodes[name] = node
         lost = _lost(population, kind)
         if np.any(parameters.get("bias", 0.0)) and not carried:
@@ -209,19 +218,22 @@ class _Writer:
         else:
             self.note(name, "exact", f"{kind} node")
 
-    def bias_field(self, target: str, port: str) -> Array:
+    def factor(self, p: Projection) -> tuple[Array | None, bool]:
+        """What a reader multiplies the projection's weights by, and whether that is all."""
+        return self.convention.factor(
+            self.network.population(p.target), self.kinds[p.target], p.port, self.sends[p.source]
+        )
+
+    def bias_field(self, target: str) -> Array:
         """The bias in the unit of what the linear node sends."""
         population = self.network.population(target)
         bias = np.broadcast_to(population.parameters["bias"], (population.size,))
-        if self.kinds[target].startswith("Cuba"):
+        kind = self.kinds[target]
+        if kind.startswith("Cuba"):
             return bias / population.parameters["w_in"]
-        if port == "jump" and population.dt is not None:
-            r, tau = population.parameters["r"], population.parameters.get("tau")
-            if tau is None:
-                return bias * r * population.dt
-            if population.method in (None, "exact"):
-                return -bias * r * np.expm1(-population.dt / np.asarray(tau))
-            return bias * r * population.dt / tau
+        if kind in STATEFUL and self.convention.of(kind) == "jump":
+            dt, method = self.convention.tick(population), population.method or "exact"
+            return bias * held(kind, population.parameters, method, dt)
         return bias
 
     def splice(self) -> None:
@@ -256,13 +268,13 @@ class _Writer:
                 self.edges.append((begin, node))
                 begin = node
                 if np.ndim(p.delay):
-                    self.stored[f"projections/{index}/delay"] = (node, "delay")
+                    self.stored[f"projections/{index}/delay"] = (node, "delay", None)
             else:
                 lost.append("its delays, one per synapse")
         elif p.delay is None:
             lost.append("its delay of one tick")
         node = self.free(p.name)
-        bias = self.bias_field(p.target, p.port) if carries else None
+        bias = self.bias_field(p.target) if carries else None
         out = self.linear(node, index, p, bias, lost)
         self.edges.append((begin, node))
         if out[0] != node:
@@ -280,8 +292,6 @@ class _Writer:
         if isinstance(c, Conv) and (c.groups > 1 or len(set(kernel)) > 1):
             lost.append("its shape right: nir 1.0.8 checks grouped and non-square convolutions "
                         "wrongly, read with type_check=False")  # fmt: skip
-        if p.port == "jump":
-            lost.append("that its weights are jumps of the state (spikes='jump')")
         if lost:
             self.note(p.name, "approximate", "other tools will not see " + "; ".join(lost))
         else:
@@ -300,14 +310,20 @@ class _Writer:
     ) -> tuple[str, Shape]:
         """Add the node (or two) of a projection; returns its last node and the shape it sends."""
         c, where = p.connectivity, f"projections/{index}/connectivity/weights"
+        factor, same = self.factor(p)
+        if not same:
+            lost.append(f"its spikes in the same tick: port '{p.port}' of a synapse as "
+                        f"spikes='{self.convention.spikes}'")  # fmt: skip
+        by = np.ones(()) if factor is None else factor
         if isinstance(c, OneToOne):
             shape = self.shapes[p.target]
-            weights = np.broadcast_to(c.weights, (c.n,)).reshape(shape)
+            weights = np.broadcast_to(c.weights / by, (c.n,)).reshape(shape)
             self.nodes[node] = {"type": "Scale", "scale": small(weights)}
             if c.weights.ndim:
-                self.stored[where] = (node, "scale")
+                self.stored[where] = (node, "scale", factor)
             return node, shape
         if isinstance(c, (Conv, Pool)) and _symmetric(c):
+            each = by.ndim > 0
             pads = np.array([pair[0] for pair in np.array(c.padding).reshape(-1, 2)])
             if isinstance(c, Conv):
                 axes = len(c.output_shape) - 1
@@ -317,34 +333,39 @@ class _Writer:
                 constant = np.zeros(c.weights.shape[0]) if channel is None else channel
                 one = axes == 1
                 self.nodes[node] = {
-                    "type": f"Conv{axes}d", "weight": small(c.weights), "bias": small(constant),
+                    "type": f"Conv{axes}d", "bias": small(constant),
+                    "weight": small(c.weights if each else c.weights / by),
                     "stride": stride[0] if one else stride,
                     "padding": pads[0] if one else pads,
                     "dilation": dilation[0] if one else dilation,
                     "input_shape": size[0] if one else size,
                     "groups": np.int64(c.groups),
                 }  # fmt: skip
-                self.stored[where] = (node, "weight")
-                return node, c.output_shape
+                self.stored[where] = (node, "weight", None if each else factor)
+                return (self.scaled(p, c, 1 / by) if each else node), c.output_shape
             if len(c.output_shape) == 3:
                 kind = "SumPool2d" if c.mode == "sum" else "AvgPool2d"
                 self.nodes[node] = {"type": kind, "kernel_size": np.array(c.kernel),
                                     "stride": np.array(c.stride), "padding": pads}  # fmt: skip
-                if c.weight == 1:
+                if np.all(c.weight == by):
                     return node, c.output_shape
-                scale = self.free(f"{p.name}.scale")
-                values = small(np.full(c.output_shape, c.weight))
-                self.nodes[scale] = {"type": "Scale", "scale": values}
-                return scale, c.output_shape
+                return self.scaled(p, c, c.weight / by), c.output_shape
         matrix = c.weights if isinstance(c, Dense) else self.dense(p)
+        matrix = matrix / by.reshape(-1, *[1] * by.ndim)
         if not isinstance(c, Dense):
             lost.append(f"that it is {c.kind}: it is spread to a full matrix")
         self.nodes[node] = {"type": "Linear", "weight": small(matrix)}
         if isinstance(c, Dense):
-            self.stored[where] = (node, "weight")
+            self.stored[where] = (node, "weight", factor)
         if bias is not None:
             self.nodes[node] = {**self.nodes[node], "type": "Affine", "bias": small(bias)}
         return node, (matrix.shape[0],)
+
+    def scaled(self, p: Projection, c: Conv | Pool, values: Any) -> str:
+        node = self.free(f"{p.name}.scale")
+        full = np.broadcast_to(np.ravel(values), (prod(c.output_shape),)).reshape(c.output_shape)
+        self.nodes[node] = {"type": "Scale", "scale": small(full)}
+        return node
 
     def dense(self, p: Projection) -> Array:
         n_pre, n_post = p.connectivity.sizes()

@@ -13,6 +13,7 @@ from ranvier.errors import fail
 from ranvier.frontends._nir_choices import SPIKING, Choices
 from ranvier.frontends._nir_read import NirNode
 from ranvier.frontends._nir_shapes import NEURON_FIELDS, Shape, spread
+from ranvier.frontends._nir_spikes import held, jump
 from ranvier.neurons import NeuronModel, Parameter, Port, with_reset, with_threshold
 from ranvier.neurons import get as get_model
 
@@ -115,12 +116,7 @@ def neuron(node: NirNode, shape: Shape, choices: Choices) -> Made:
             text.append("an input of 1 moves v by dt*r, under 1 % of the threshold: tools that "
                         "write IF mean spikes='jump'")  # fmt: skip
     elif spikes == "dirac":
-        if kind in ("I", "IF"):
-            factor = values["r"]
-        elif kind in ("LI", "LIF"):
-            factor = values["r"] / values["tau"]
-        else:
-            factor = values["w_in"] / values["tau_syn"]
+        factor = jump(kind, values)
         text.append("a spike is an impulse of area 1, a bias a constant current")
     else:
         if kind.startswith("Cuba"):
@@ -132,12 +128,7 @@ def neuron(node: NirNode, shape: Shape, choices: Choices) -> Made:
                 hint=("say spikes='hold' (snnTorch, Norse, Lava)", "spikes='dirac'"),
             )
         factor = np.ones_like(values["r"])
-        if kind in ("I", "IF"):
-            gain = values["r"] * dt
-        elif method == "exact":
-            gain = -values["r"] * np.expm1(-dt / values["tau"])
-        else:
-            gain = values["r"] * dt / values["tau"]
+        gain = held(kind, values, method, dt)
         text.append("what arrives is added to v as it is, biases every tick")
         if np.any(values["r"] != 1):
             severity = "approximate"

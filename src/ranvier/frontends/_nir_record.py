@@ -16,6 +16,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ranvier.bundle import canonical_json
 from ranvier.errors import Issue, RanvierError, fail
@@ -24,10 +25,12 @@ from ranvier.frontends._nir_read import NirGraph, NirNode
 from ranvier.network import Network
 from ranvier.network._bundle import decode, encode
 
-__all__ = ["KEY", "record", "recorded"]
+__all__ = ["KEY", "Stored", "record", "recorded"]
 
 KEY = "ranvier"
 FORMAT = 1
+Stored = tuple[str, str, NDArray[Any] | None]
+"""Node, field, and what the field is multiplied by (one number, or one per row) to be the array."""
 
 
 def _structure(types: Mapping[str, str], edges: Sequence[tuple[str, str]]) -> str:
@@ -35,11 +38,15 @@ def _structure(types: Mapping[str, str], edges: Sequence[tuple[str, str]]) -> st
     return hashlib.sha256(text).hexdigest()
 
 
+def _digest(values: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, "<f8").tobytes()).hexdigest()
+
+
 def record(
     network: Network,
     nodes: Mapping[str, Mapping[str, Any]],
     edges: Sequence[tuple[str, str]],
-    stored: Mapping[str, tuple[str, str]],
+    stored: Mapping[str, Stored],
 ) -> str:
     """The JSON string for a network written as these nodes; ``stored`` names where arrays stand."""
     document, arrays = encode(network)
@@ -47,9 +54,13 @@ def record(
     for path, array in arrays.items():
         place: dict[str, Any] = {"shape": list(array.shape)}
         if path in stored:
-            node, field = stored[path]
+            node, field, factor = stored[path]
             written = np.asarray(nodes[node][field], np.float64)
-            if np.array_equal(written.ravel(), array.ravel()) and array.dtype == np.float64:
+            if factor is not None:
+                # the array whole, to be exact, and how to follow a change of the field
+                place["scaled"] = {"node": node, "field": field, "factor": factor.tolist(),
+                                   "sha256": _digest(written)}  # fmt: skip
+            elif np.array_equal(written.ravel(), array.ravel()) and array.dtype == np.float64:
                 places[path] = {**place, "node": node, "field": field}
                 continue
         data = np.ascontiguousarray(array)
@@ -117,6 +128,16 @@ def _array(graph: NirGraph, place: Any) -> Any:
         if not isinstance(node, NirNode):
             raise TypeError("a record cannot refer to a nested graph")
         return np.asarray(node.fields[place["field"]], np.float64).reshape(shape)
+    if "scaled" in place:
+        scaled = place["scaled"]
+        node = graph.nodes[scaled["node"]]
+        if not isinstance(node, NirNode):
+            raise TypeError("a record cannot refer to a nested graph")
+        values = np.asarray(node.fields[scaled["field"]], np.float64)
+        if _digest(values) != scaled["sha256"]:
+            factor = np.asarray(scaled["factor"], np.float64)
+            values = values.reshape(shape)
+            return values * factor.reshape(-1, *[1] * (values.ndim - 1) * factor.ndim)
     dtype = np.dtype(place["dtype"])
     if dtype.kind not in "iufb":
         raise TypeError(f"dtype {dtype}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from ranvier.errors import Issue, RanvierError, fail
 from ranvier.frontends import Frontend, Imported
-from ranvier.frontends._nir_choices import OPTIONS, PRESETS, choose
+from ranvier.frontends._nir_choices import OPTIONS, PRESETS, WRITE_OPTIONS, choose
 from ranvier.frontends._nir_import import build
 from ranvier.frontends._nir_read import flatten, read_file
 from ranvier.frontends._nir_shapes import check_nodes
@@ -31,7 +31,12 @@ def read(path: str | Path, **options: Any) -> Imported:
 
 
 def write(network: Network, path: str | Path, **options: Any) -> list[Issue]:
-    """Write a NIR file, whole or not at all; returns what other tools will not see."""
+    """Write a NIR file, whole or not at all; returns what other tools will not see.
+
+    ``spikes`` (dirac, hold or jump) or ``source``, the tool that is to read it, says how a reader
+    takes spikes: the weights are rescaled so that it gets the same network. ``dt`` where that needs
+    one and the network has none.
+    """
     return FRONTEND.write(network, path, **options)
 
 
@@ -72,4 +77,5 @@ FRONTEND = Frontend(
     reader=_read,
     writer=_write,
     read_options=OPTIONS,
+    write_options=WRITE_OPTIONS,
 )
