@@ -63,7 +63,9 @@ def test_of_all_machines_those_that_refuse_are_left_out(cli, tmp_path: Path) -> 
         (("digits", "--chip", "loihi1,spinaker1"), "did you mean 'spinnaker1'?"),
         (("digits", "--chip", "loihi1", "--cost-table", "davies"), "CHIP=TABLE"),
         (("digits", "--chip", "loihi1", "--cost-table", "loihi1=davis2018"), "davies2018"),
-        (("digits", "--data", "mnist"), "mnist:DIR"),
+        (("digits", "--data", "mnist"), "--data mnist:DIR"),
+        (("digits", "--chip", ""), "--chip"),
+        (("digits", "--chip", " , "), "--chip"),
         (("digits", "--report", "page.pdf"), "page.html"),
         (("digits", "-o", "page.txt"), "page.json"),
         (("digits", "--report", "no/page.html"), "mkdir -p no"),
@@ -81,6 +83,19 @@ def test_compare_mistakes(cli, options: tuple[str, ...], words: str) -> None:
 def test_an_untrained_network_has_no_recipe(cli, network: Path) -> None:
     done = cli("compare", network, "--dt", "1ms", "--json")
     assert (done.code, done.issue["code"]) == (2, "no-recipe")
+    done = cli("compare", network)
+    assert done.err.count("\n") == 1, "not also what every machine says"
+
+
+def test_data_that_lie_somewhere_are_asked_for(cli, tmp_path: Path) -> None:
+    from ranvier import apps
+
+    net = apps.load("digits")
+    task = {**dict(net.metadata["task"]), "data": "mnist"}  # type: ignore[call-overload]
+    path = net.replace(metadata={**net.metadata, "task": task}).save(tmp_path / "mnist.rvn")
+    done = cli("compare", path, "--chip", "ideal")
+    assert done.code == 2
+    assert "--data mnist:DIR" in done.err
 
 
 @pytest.mark.parametrize(

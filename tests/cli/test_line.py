@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from ranvier.events import load_recording
+from ranvier.network import Dense, Network, Population, Projection
+from ranvier.neurons import get
 
-from .conftest import environment, make_network
+from .conftest import LIF, environment, make_network
 
 
 # -- check --------------------------------------------------------------------------------------
@@ -161,6 +163,7 @@ def test_compile_for_two_chips(cli, network: Path, tmp_path: Path) -> None:
         (("--chip", "ideal", "--dt", "1ms", "--print-after", "plac"), "unknown-pass", "'place'"),
         (("--chip", "ideal", "--dt", "1ms", "--part", "h"), "bad-setting", "--part"),
         (("--chip", "ideal", "--dt", "1ms", "-o", "x.nir"), "bad-suffix", "x.rvp"),
+        (("--chip", "ideal", "--dt", "1ms", "-o", "x.t"), "bad-suffix", ".zip, none (a folder)."),
         (("--chip", "ideal", "--dt", "1ms", "-o", "no/x.rvp"), "no-such-directory", "mkdir"),
         (("--chip", "ideal", "--dt", "1ms", "--activity", "no"), "no-such-file", "no"),
     ],
@@ -237,7 +240,12 @@ def test_engines_agree(cli, program: Path, csv: Path) -> None:
     [
         ("unsorted.csv", "3,0\n1,0\n", "must not decrease"),
         ("far.csv", "0,99\n", "0..5"),
-        ("negative.csv", "-1,0\n", "out of range"),
+        ("negative.csv", "-1,0\n", "allowed: 0 or more"),
+        ("empty.csv", "", "tick,id"),
+        ("blank.csv", "\n# nothing\n", "is empty"),
+        ("long.csv", "99999999999,0\n", "--force"),
+        ("huge.csv", "99999999999999999999999,0\n", "whole numbers"),
+        ("graded.csv", "0,0,0.5\n", "an event is a spike"),
         ("seconds.csv", "0.001,0\n", "tick,id"),
         ("words.csv", "tick,id\nfive,0\n", "five"),
         ("short.csv", "1\n", "tick,id"),
@@ -254,8 +262,10 @@ def test_bad_events_name_the_file(
     path.write_text(content)
     done = cli("run", program, "--input", path)
     assert done.code == 2
-    assert name in done.err
+    assert name in done.err or name in ("long.csv", "graded.csv")
     assert words in done.err
+    for python in ("Events", "`", "window()", "='"):
+        assert python not in done.err
     assert done.err.count("\n") == 1
 
 
@@ -269,6 +279,7 @@ def test_bad_events_name_the_file(
         (("--ticks", "5", "--engine", "numbra"), "did you mean 'numba'?"),
         (("--ticks", "5", "--chip", "loihi1"), "compiled already"),
         (("--ticks", "5", "-o", "missing/rec"), "does not exist"),
+        (("--ticks", "99999999999"), "--force"),
     ],
 )
 def test_run_mistakes(cli, program: Path, options: tuple[str, ...], words: str) -> None:
@@ -280,7 +291,39 @@ def test_run_mistakes(cli, program: Path, options: tuple[str, ...], words: str) 
 def test_a_longer_input_than_ticks_is_told(cli, program: Path, csv: Path) -> None:
     done = cli("run", program, "-i", csv, "--ticks", "10")
     assert done.code == 2
-    assert "tick" in done.err
+    assert "raise --ticks" in done.err
+
+
+def test_a_header_alone_is_silence(cli, program: Path, tmp_path: Path) -> None:
+    path = tmp_path / "silence.csv"
+    path.write_text("tick,id\n")
+    assert cli("run", program, "-i", path, "--ticks", "5").code == 0
+
+
+def test_a_very_long_run_has_to_be_meant(cli, program: Path, monkeypatch) -> None:
+    monkeypatch.setattr("ranvier.cli._stimulus.MOST_TICKS", 10)
+    assert cli("run", program, "--ticks", "11", "--json").issue["code"] == "many-ticks"
+    assert cli("run", program, "--ticks", "11", "--force").code == 0
+    assert cli("diff", program, program, "--ticks", "11", "--json").issue["code"] == "many-ticks"
+
+
+def test_one_is_not_many(cli, tmp_path: Path) -> None:
+    net = Network(
+        name="one",
+        populations=(
+            Population(name="in", shape=(1,)),
+            Population(name="out", shape=(1,), model=get("lif"), parameters=LIF),
+        ),
+        projections=(
+            Projection(source="in", target="out", connectivity=Dense(np.ones((1, 1))), port="jump"),
+        ),
+        outputs=("out",),
+    )
+    path, target = net.save(tmp_path / "one.rvn"), tmp_path / "one.rvp"
+    done = cli("compile", path, "-c", "ideal", "--dt", "1ms", "-o", target)
+    assert "1 neuron, 1 synapse on 1 core, " in done.out
+    assert "1 neuron, 1 synapse, 1 core, " in cli("check", target).out
+    assert "one on ideal: 1 tick of " in cli("run", target, "--ticks", "1").out
 
 
 def test_damaged_bundles_are_told(cli, network: Path, program: Path, tmp_path: Path) -> None:
@@ -313,6 +356,7 @@ def test_chips_lists_machines(cli) -> None:
     done = cli("chips")
     assert done.code == 0
     assert "loihi1" in done.out
+    assert "default 1 ms" in done.out
     names = [chip["name"] for chip in cli("chips", "--json").json["chips"]]
     assert {"ideal", "loihi1", "spinnaker1"} <= set(names)
 

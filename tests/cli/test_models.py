@@ -92,6 +92,16 @@ def test_import_of_nonsense(cli, network: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
+def test_a_format_nobody_knows_is_named_by_a_flag(cli, network: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.nope").write_text("")
+    exported = cli("export", network, tmp_path / "y.nope")
+    imported = cli("import", tmp_path / "x.nope", "-o", tmp_path / "x.rvn")
+    for done in (exported, imported):
+        assert done.code == 2
+        assert "--format nir" in done.err
+        assert "ranvier.frontends" not in done.err
+
+
 # -- train --------------------------------------------------------------------------------------
 def test_every_option_of_training_is_a_flag() -> None:
     flags = set(inspect.signature(train).parameters)
@@ -147,7 +157,9 @@ def test_train_overwrites_nothing(
         (("--epochs", "0"), "epochs"),
         (("--data", "digts"), "did you mean 'digits'?"),
         (("--config", "missing.toml"), "missing.toml"),
-        (("--max-rate", "fast"), "fast"),
+        (("--max-rate", "fast"), "--max-rate"),
+        (("--max-rate", "500"), "--max-rate 500Hz"),
+        (("--max-rate", "-5Hz"), "positive"),
         (("-o", "no/d.rvn"), "no"),
     ],
 )
@@ -167,6 +179,7 @@ def test_train_mistakes(cli, options: tuple[str, ...], words: str) -> None:
         ("d.json", "[1]", "names and values"),
         ("e.yaml", "epochs: 3", ".toml, .json"),
         ("f.json", '{"dt": "1"}', "f.json, dt"),
+        ("g.json", '{"max_rate": "500"}', "g.json, max_rate"),
     ],
 )
 def test_bad_configuration_files(cli, tmp_path: Path, name: str, text: str, words: str) -> None:
@@ -194,7 +207,7 @@ def test_a_ready_network_answers_a_sample(cli) -> None:
     [
         (("--data", "digits", "--sample", "600"), "0..598"),
         (("--data", "digits", "--ticks", "3"), "--ticks"),
-        (("--data", "mnist"), "mnist:DIR"),
+        (("--data", "mnist"), "--data mnist:DIR"),
         (("--data", "digit"), "did you mean 'digits'?"),
     ],
 )

@@ -193,7 +193,9 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return int(result or OK)
     except RanvierError as error:
-        report_issues(error.issues, json=as_json)
+        from ranvier.cli._advice import told
+
+        report_issues(told(error).issues, json=as_json)
         return MISTAKE
     except (_UsageError, _ClickException) as error:
         report_issues([_usage_issue(error)], json=as_json)

@@ -16,6 +16,7 @@ __all__ = [
     "OptionalChip",
     "QuietOption",
     "SetOption",
+    "measured",
     "seconds",
 ]
 
@@ -64,25 +65,36 @@ def seconds(option: str, text: str | None) -> float | None:
     """
     if text is None:
         return None
+    return measured(option, text, "s", what="time", units=("ms", "s"), limit="1ms, 100us, 0.5 s")
+
+
+def measured(
+    option: str, text: str, unit: str, *, what: str, units: tuple[str, ...], limit: str
+) -> float:
+    """A positive, finite number in ``unit``; ``units`` are proposed where none was said.
+
+    Raises RanvierError that names the option.
+    """
     import math
 
     from ranvier.errors import RanvierError, fail
     from ranvier.units import quantity
 
     try:
-        value = quantity(text, "s")
+        value = quantity(text, unit)
     except RanvierError as error:
         issue = error.issues[0]
         bare = text.strip().replace(".", "", 1).isdigit()
-        hint = f"say the unit: {option} {text.strip()}ms or {text.strip()}s" if bare else issue.hint
+        near = " or ".join(f"{text.strip()}{unit}" for unit in units)
+        hint = f"say the unit: {option} {near}" if bare else issue.hint
         raise fail(
             issue.code,
             option,
-            "is not a time with a unit",
+            f"is not a {what} with a unit",
             got=repr(text),
-            limit="e.g. 1ms, 100us, 0.5 s",
+            limit=f"e.g. {limit}",
             hint=hint,
         ) from None
     if not 0 < value < math.inf:
-        raise fail("bad-quantity", option, "must be a positive, finite time", got=repr(text))
+        raise fail("bad-quantity", option, f"must be a positive, finite {what}", got=repr(text))
     return value

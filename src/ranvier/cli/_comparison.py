@@ -53,12 +53,16 @@ def choose_chips(out: Output, network: Network, text: str, dt: float | None) -> 
     Raises RanvierError for an unknown name, and when every machine refuses.
     """
     from ranvier import chips
+    from ranvier.cli._advice import for_shell
     from ranvier.cli._files import recipe_dt
     from ranvier.compile import compile
-    from ranvier.errors import RanvierError
+    from ranvier.errors import RanvierError, fail
 
     if text != "all":
         names = [name.strip() for name in text.split(",") if name.strip()]
+        if not names:
+            raise fail("no-chip", "--chip", "names no machine", got=repr(text),
+                       limit=f"all, or of {', '.join(chips.CHIPS.names())}")  # fmt: skip
         for name in names:
             chips.get(name)
         return names
@@ -69,7 +73,7 @@ def choose_chips(out: Output, network: Network, text: str, dt: float | None) -> 
             compile(network, name, dt=dt or recipe_dt(network))
             kept.append(name)
         except RanvierError as error:
-            out.remark(f"left out {name}: {error.issues[0]}")
+            out.remark(f"left out {name}: {for_shell(error.issues[0])}")
             refused += error.issues
     if not kept:
         raise RanvierError(*refused)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ranvier.progress import Progress
 
-__all__ = ["Output", "Table", "issue_lines", "report_issues", "table"]
+__all__ = ["Output", "Table", "counted", "issue_lines", "report_issues", "table"]
 
 MOST_ISSUES = 40
 PIPE_WIDTH = 160
@@ -49,6 +49,11 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # numpy scalars and arrays
         return plain(value.tolist())
     return str(value)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 neuron``, ``2 neurons``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def console(stream: TextIO) -> Console:

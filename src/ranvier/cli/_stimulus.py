@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from ranvier.compile import Program
     from ranvier.events import Events
 
-__all__ = ["input_sizes", "populations", "read_stimulus"]
+__all__ = ["MOST_TICKS", "input_sizes", "populations", "read_stimulus"]
+
+MOST_TICKS = 1_000_000_000
+"""A longer run takes hours at the least; it has to be meant."""
 
 SUFFIXES = (".parquet", ".csv", ".npy")
 
@@ -33,12 +36,13 @@ def populations(program: Program) -> list[str]:
 
 
 def read_stimulus(
-    program: Program, given: Sequence[str], *, ticks: int | None
+    program: Program, given: Sequence[str], *, ticks: int | None, force: bool | None = None
 ) -> dict[str, Events]:
     """Events per input from ``["FILE"]`` or ``["INPUT=FILE", ...]``.
 
     CSV and rasters say no tick length: they count in the program's ticks. Raises RanvierError that
-    names the file and the line or event.
+    names the file and the line or event; and for a run of more than MOST_TICKS, without
+    ``force`` (None where the command has no such option).
     """
     sizes = input_sizes(program)
     found: dict[str, Events] = {}
@@ -47,6 +51,12 @@ def read_stimulus(
         if name in found:
             raise fail("duplicate-input", f"--input {name}", "is given twice")
         found[name] = _read(Path(file), sizes[name], program.dt, ticks)
+    length = max((e.ticks for e in found.values()), default=0) if ticks is None else ticks
+    if length > MOST_TICKS and not force:
+        more = "use fewer ticks" if force is None else "run it all the same with --force"
+        raise fail("many-ticks", "--ticks" if ticks is not None else "--input",
+                   "is a run of hours or more", got=f"{length:,} ticks", limit=f"{MOST_TICKS:,}",
+                   hint=("check the number", more))  # fmt: skip
     return found
 
 
@@ -99,6 +109,7 @@ def _read_csv(path: Path, size: int, dt: float, ticks: int | None) -> Events:
     from ranvier.events import Events
 
     columns: tuple[list[Any], ...] = ([], [], [])
+    named = False
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             for row in csv.reader(stream):
@@ -106,6 +117,7 @@ def _read_csv(path: Path, size: int, dt: float, ticks: int | None) -> Events:
                 if not row or row[0].lstrip().startswith("#"):
                     continue
                 if not columns[0] and row[0].strip().lower() == "tick":
+                    named = True
                     continue
                 try:
                     tick, index = int(row[0]), int(row[1])
@@ -122,6 +134,9 @@ def _read_csv(path: Path, size: int, dt: float, ticks: int | None) -> Events:
                     column.append(item)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise fail("cannot-read", str(path), f"cannot be read ({error})") from None
+    if not columns[0] and not named:
+        raise fail("empty-file", str(path), "is empty", limit="a line tick,id, then events",
+                   hint="for silence keep the first line: tick,id")  # fmt: skip
     graded = any(value != 1.0 for value in columns[2])
     length = max([0, *(t + 1 for t in columns[0])]) if ticks is None else ticks
     none = None if not graded else columns[2]
@@ -139,7 +154,8 @@ def _read_raster(path: Path, dt: float) -> Events:
         raster = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise fail(
-            "damaged-file", str(path), "is not a numpy array", got=str(error)[:200],
+            "damaged-file", str(path), "is not a numpy array of numbers",
+            got="" if isinstance(error, ValueError) else str(error)[:200],
             hint="save it with numpy.save: an array [ticks, sources]",
         ) from None  # fmt: skip
     if raster.dtype.kind not in "biuf":

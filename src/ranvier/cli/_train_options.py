@@ -40,7 +40,7 @@ def train_options(config: Path | None, flags: Mapping[str, Any]) -> TrainOptions
 
 def _value(where: str, name: str, value: Any) -> Any:
     """Text with a unit, or a list, as what TrainOptions takes."""
-    from ranvier.cli._command import seconds
+    from ranvier.cli._command import measured, seconds
 
     if name == "hidden":
         if isinstance(value, str):
@@ -53,9 +53,7 @@ def _value(where: str, name: str, value: Any) -> Any:
     if name in TIMES and isinstance(value, str):
         return seconds(where, value)
     if name == "max_rate" and isinstance(value, str):
-        from ranvier.units import quantity
-
-        return quantity(value, "Hz")
+        return measured(where, value, "Hz", what="rate", units=("Hz",), limit="500Hz, 1 kHz")
     return value
 
 

@@ -9,7 +9,7 @@ import typer
 
 from ranvier.cli._command import Command, DtOption, JsonOption, OptionalChip, QuietOption, seconds
 from ranvier.cli._files import open_any, recipe_dt
-from ranvier.cli._output import Output
+from ranvier.cli._output import Output, counted
 
 __all__ = ["COMMAND", "check"]
 
@@ -43,7 +43,7 @@ def check(
     levels = (*FINDINGS, "approximate") if strict else FINDINGS
     findings = [issue for issue in issues if issue.severity in levels]
     document |= {"file": str(file), "kind": kind, "issues": issues, "findings": len(findings)}
-    verdict = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}"
+    verdict = counted(len(findings), "finding")
     out.result(document, text.rstrip("\n"), "", *out.issues(issues), verdict)
     return 1 if findings else 0
 
@@ -63,13 +63,13 @@ def _describe(
         from ranvier.cli._fit import describe_program
 
         document = describe_program(thing)
-        text = "program {name} for {chip}, dt {dt:g} s: {neurons} neurons, {synapses} synapses, "
-        text += "{cores} cores, {exactness}"
-        return document, text.format(**document), thing.all_issues
+        counts = [counted(document[f"{noun}s"], noun) for noun in ("neuron", "synapse", "core")]
+        text = "program {name} for {chip}, dt {dt:g} s: ".format(**document)
+        return document, text + ", ".join([*counts, document["exactness"]]), thing.all_issues
     document = {"dt": thing.dt, "ticks": thing.ticks, "program": thing.program_hash,
                 "events": {name: len(events) for name, events in thing.events.items()},
                 "traces": list(thing.traces)}  # fmt: skip
-    lines = [f"recording of {thing.ticks} ticks of {thing.dt:g} s"]
+    lines = [f"recording of {counted(thing.ticks, 'tick')} of {thing.dt:g} s"]
     lines += [f"events {name}: {events!r}" for name, events in thing.events.items()]
     lines += [f"trace {name}" for name in thing.traces]
     return document, "\n".join(lines), ()

@@ -31,7 +31,8 @@ def chips(
         rows = [_overview(chip) for _, chip in machines.CHIPS.items()]
         columns = ["name", "machine", ">cores", ">tick", "numbers", "energy"]
         cells = [
-            [r["name"], r["title"], r["cores"] or "no limit", _tick(r["dt"]), r["dtype"],
+            [r["name"], r["title"], r["cores"] or "no limit", _tick(r["dt"]),
+             r["dtype"],
              "yes" if r["costs"] else "-"] for r in rows
         ]  # fmt: skip
         more = "ranvier chips NAME shows limits and costs, --sources where they are from"
@@ -47,7 +48,7 @@ def chips(
 def _tick(dt: float | None) -> str:
     from ranvier.units import format_si
 
-    return "any" if dt is None else format_si(dt, "s")
+    return "any" if dt is None else f"default {format_si(dt, 's')}"
 
 
 def _overview(chip: Any) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def compare(
     energy with range and source. With --chip all, machines that refuse the network are left out.
     """
     from ranvier.bench import html
+    from ranvier.learn import Task
 
     out = Output(json=json, quiet=quiet)
     step = seconds("--dt", dt)
@@ -58,6 +59,7 @@ def compare(
     check_output(output, suffixes=(".json",))
     tables = _tables(cost_table or [])
     network = open_network(model)
+    Task.of(network)  # without a recipe there is nothing to ask
     request = Request(
         model=str(model),
         data=data,

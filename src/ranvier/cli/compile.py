@@ -19,7 +19,7 @@ from ranvier.cli._command import (
 )
 from ranvier.cli._files import check_output, open_network, recipe_dt
 from ranvier.cli._fit import describe_program, fit_table
-from ranvier.cli._output import Output
+from ranvier.cli._output import Output, counted
 from ranvier.errors import RanvierError
 
 if TYPE_CHECKING:
@@ -145,10 +145,12 @@ def _passes(settings: list[str], added: list[str]) -> tuple[Pass, ...]:
 
 def _summary(document: dict[str, Any]) -> list[Any]:
     lines: list[Any] = [fit_table(document["fit"]), ""] if document["fit"] else []
-    counts = "{neurons} neurons, {synapses} synapses on {cores} core(s)".format(**document)
+    neurons, synapses, cores = (
+        counted(document[f"{noun}s"], noun) for noun in ("neuron", "synapse", "core")
+    )
     lines.append(
-        f"{document['name']} for {document['chip']}, dt {document['dt']:g} s: {counts}, "
-        f"{document['exactness']}"
+        f"{document['name']} for {document['chip']}, dt {document['dt']:g} s: {neurons}, "
+        f"{synapses} on {cores}, {document['exactness']}"
     )
     return lines
 
@@ -197,7 +199,7 @@ def _program_text(program: Any) -> str:
         for b in program.blocks
     ]
     lines += [f"input {b.population} x{b.n} at {b.start}" for b in program.inputs]
-    lines.append(f"{len(program.row_core)} rows, {program.synapses} synapses")
+    lines.append(f"{counted(len(program.row_core), 'row')}, {counted(program.synapses, 'synapse')}")
     return "\n".join(lines) + "\n"
 
 

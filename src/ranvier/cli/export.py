@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from ranvier.cli._advice import for_shell
 from ranvier.cli._command import Command, JsonOption, QuietOption
 from ranvier.cli._files import check_output, open_network
 from ranvier.cli._output import Output
-from ranvier.cli.import_ import given_options
+from ranvier.cli.import_ import choose_frontend, given_options
 
 __all__ = ["COMMAND", "export"]
 
@@ -32,15 +33,13 @@ def export(
 
     The file is written whole or not at all.
     """
-    from ranvier import frontends
-
     out = Output(json=json, quiet=quiet)
     check_output(file)
-    frontend = frontends.get(form) if form else frontends.for_path(file)
+    frontend = choose_frontend(file, form)
     options = given_options(settings, frontend.write_options, frontend.title)
     issues = frontend.write(open_network(network), file, **options)
     document = {"output": str(file), "format": frontend.name, "issues": issues}
-    out.result(document, *out.issues(issues), f"wrote {file} ({frontend.title})")
+    out.result(document, *out.issues(map(for_shell, issues)), f"wrote {file} ({frontend.title})")
     return 0
 
 

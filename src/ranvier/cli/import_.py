@@ -9,13 +9,13 @@ import typer
 
 from ranvier.cli._command import Command, DtOption, JsonOption, QuietOption, seconds
 from ranvier.cli._files import check_output
-from ranvier.cli._output import Output
+from ranvier.cli._output import Output, counted
 
 if TYPE_CHECKING:
     from ranvier.errors import Issue
     from ranvier.frontends import Frontend, Option
 
-__all__ = ["COMMAND", "given_options", "import_model"]
+__all__ = ["COMMAND", "choose_frontend", "given_options", "import_model"]
 
 
 def import_model(
@@ -54,15 +54,13 @@ def import_model(
     Every node is labelled exact, approximate (by how much) or refused (why, and the cheapest fix).
     What the file does not say has to be given; nothing is guessed.
     """
-    from ranvier import frontends
-
     out = Output(json=json, quiet=quiet)
     check_output(output, suffixes=(".rvn", ".zip", ""))
     if not file.exists():
         from ranvier.errors import fail
 
         raise fail("no-such-file", str(file), "does not exist", hint="check the path")
-    frontend = frontends.get(form) if form else frontends.for_path(file)
+    frontend = choose_frontend(file, form)
     options = given_options(settings, frontend.read_options, frontend.title) | {
         name: value
         for name, value in {
@@ -94,11 +92,28 @@ def import_model(
         document,
         _labels(rows),
         "",
-        f"{network.name}: {len(network.populations)} populations, {network.neurons} neurons, "
-        f"{network.synapses} synapses",
+        f"{network.name}: {counted(len(network.populations), 'population')}, "
+        f"{counted(network.neurons, 'neuron')}, {counted(network.synapses, 'synapse')}",
         f"wrote {output}",
     )
     return 0
+
+
+def choose_frontend(file: Path, form: str | None) -> Frontend:
+    """The format that was named, else the one the file's suffix tells."""
+    from dataclasses import replace
+
+    from ranvier import frontends
+    from ranvier.errors import RanvierError
+
+    if form is not None:
+        return frontends.get(form)
+    try:
+        return frontends.for_path(file)
+    except RanvierError as error:
+        names = " or ".join(frontends.FRONTENDS.names())
+        hint = f"name the format: --format {names}"
+        raise RanvierError(*(replace(i, hint=(hint,)) for i in error.issues)) from None
 
 
 def _labels(rows: list[list[str]]) -> Any:
@@ -116,7 +131,9 @@ def _labels(rows: list[list[str]]) -> Any:
 def _words(issue: Issue) -> str:
     from dataclasses import replace
 
-    text = str(replace(issue, where=""))
+    from ranvier.cli._advice import for_shell
+
+    text = str(replace(for_shell(issue), where=""))
     return text[:1].upper() + text[1:]
 
 

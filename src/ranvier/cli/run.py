@@ -9,7 +9,7 @@ import typer
 
 from ranvier.cli._command import Command, DtOption, JsonOption, OptionalChip, QuietOption, seconds
 from ranvier.cli._files import check_output, open_any, recipe_dt
-from ranvier.cli._output import Output, table
+from ranvier.cli._output import Output, counted, table
 from ranvier.cli._sample import ask
 
 __all__ = ["COMMAND", "run"]
@@ -54,6 +54,7 @@ def run(
         str, typer.Option(help="numba, or reference: plain Python, slow, to compare with.")
     ] = "numba",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Also run more than 1e9 ticks.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -71,7 +72,9 @@ def run(
     kind, thing = open_any(file)
     asked = None if data is None else ask(kind, thing, file, data, sample)
     program = _program(out, file, (kind, thing), chip, tick or (asked and asked.dt), seed)
-    stimulus = asked.events if asked else read_stimulus(program, given or [], ticks=ticks)
+    stimulus = (
+        asked.events if asked else read_stimulus(program, given or [], ticks=ticks, force=force)
+    )
     windows = {"window": asked.ticks, "reset": True} if asked else {}
     with out.progress() as progress:
         recording = sim.run(
@@ -127,7 +130,8 @@ def _costs(program: Any, recording: Any) -> list[Any]:
 
 def _shown(program: Any, recording: Any, rows: list[dict[str, Any]]) -> list[Any]:
     return [
-        f"{program.name} on {program.chip}: {recording.ticks} ticks of {recording.dt:g} s",
+        f"{program.name} on {program.chip}: "
+        f"{counted(recording.ticks, 'tick')} of {recording.dt:g} s",
         "",
         table(
             "",

@@ -109,7 +109,7 @@ def train(
 
 
 def _shown(out: Output, result: Any, accuracy: float | None, target: Path) -> list[Any]:
-    from ranvier.cli._output import table
+    from ranvier.cli._output import counted, table
 
     report = result.report
     rows = [
@@ -125,7 +125,10 @@ def _shown(out: Output, result: Any, accuracy: float | None, target: Path) -> li
     columns = [">epoch", ">loss", ">right", ">kept out", "~spikes per neuron and tick"]
     lines: list[Any] = [] if out.quiet else [table("", columns, rows[-10:]), ""]
     lines += out.issues(report.issues)
-    lines.append(f"{report.samples} samples, {report.epochs} epochs, {report.seconds:.1f} s")
+    lines.append(
+        f"{counted(report.samples, 'sample')}, {counted(report.epochs, 'epoch')}, "
+        f"{report.seconds:.1f} s"
+    )
     if accuracy is not None:
         lines.append(f"test part on the ideal machine: {accuracy:.1%} right")
     return [*lines, f"wrote {target}"]
