@@ -7,8 +7,11 @@ is in a file; all of them are arguments here, and :data:`PRESETS` names what a t
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -180,6 +183,7 @@ _DOC = {option.name: option for option in OPTIONS}
 def choose(path: str, graph: NirGraph, options: Mapping[str, Any]) -> Choices:
     """Options and preset as Choices; raises one RanvierError that lists everything missing."""
     options = {k: v for k, v in options.items() if k != "metadata"}
+    given = dict(options)
     source = options.pop("source", None)
     values: dict[str, Any] = {}
     if source is not None:
@@ -203,7 +207,7 @@ def choose(path: str, graph: NirGraph, options: Mapping[str, Any]) -> Choices:
                    hint="say spikes_per_tick='one'")  # fmt: skip
     missing = [name for name in _needed(graph) if getattr(choices, name) is None]
     if missing:
-        raise RanvierError(*_complain(path, graph, missing, source))
+        raise RanvierError(*_complain(path, graph, missing, {**given, **options}))
     return choices
 
 
@@ -235,28 +239,62 @@ def _needed(graph: NirGraph) -> list[str]:
     return needed
 
 
-def _complain(path: str, graph: NirGraph, missing: list[str], source: str | None) -> list[Issue]:
-    issues: list[Issue] = []
-    for name in missing:
-        hints = [evidence(graph)] if name == "dt" else []
-        if source and PRESETS[source].missing.startswith(name):
-            hints.append(PRESETS[source].missing)
-        elif not source and name == missing[0]:
-            hints.append("name the tool the file is from: source=" + " | ".join(PRESETS))
-        example = "1e-4" if name == "dt" else repr(_DOC[name].choices[0])
-        issues.append(
-            Issue(
-                code=f"nir-needs-{name}", severity="error", where=path,
-                message=f"NIR does not record {name}; say {name}={example}",
-                limit=_DOC[name].doc, hint=tuple(h for h in hints if h),
-            )
-        )  # fmt: skip
-    return issues
+_WORDS = {
+    "dt": "the length of a tick",
+    "integrator": "how a tick is computed",
+    "spikes": "what one spike is",
+    "reset": "what a spike leaves of v",
+    "comparison": "when v spikes",
+    "delays": "how long a connection takes",
+}
 
 
-def evidence(graph: NirGraph) -> str:
-    """What the time constants tell about dt: a hint for people, never used by itself."""
-    found: set[str] = set()
+def _complain(
+    path: str, graph: NirGraph, missing: list[str], options: Mapping[str, Any]
+) -> list[Issue]:
+    told, dt, tool = evidence(graph)
+    source = options.get("source")
+    hints: dict[str, list[str]] = {name: [] for name in missing}
+    if "dt" in hints and told:
+        hints["dt"].append(told)
+    if source and PRESETS[source].missing.partition(":")[0] in hints:
+        text = PRESETS[source].missing
+        hints[text.partition(":")[0]].append(text)
+    if not source:
+        hints[missing[-1]].append("name the tool the file is from: source=" + " | ".join(PRESETS))
+    hints[missing[-1]] += _suggest(path, missing, options, dt or 1e-3, tool or "snntorch")
+    return [
+        Issue(
+            code=f"nir-needs-{name}", severity="error", where=path if name == missing[0] else "",
+            message=f"NIR does not record {name}, {_WORDS[name]}",
+            limit=", ".join(_DOC[name].choices) or "a time", hint=tuple(hints[name]),
+        )
+        for name in missing
+    ]  # fmt: skip
+
+
+def _suggest(
+    path: str, missing: list[str], options: Mapping[str, Any], dt: float, tool: str
+) -> tuple[str, str]:
+    """A call and a command that are complete: what was given, a tool, and what it leaves open."""
+    say = {"source": options.get("source", tool), **options}
+    say["dt"] = seconds(say.get("dt", dt))
+    fixed = PRESETS[say["source"]].values
+    say |= {n: _DOC[n].choices[0] for n in missing if n not in (*fixed, *say)}
+    call = ", ".join(f"{n}={json.dumps(v)}" for n, v in say.items())
+    words = ["ranvier", "import", path, "-o", f"{Path(path).stem}.rvn"]
+    for name, value in say.items():
+        text = f"{value * 1e6:.12g}us" if name == "dt" else str(value)
+        text = f"{value * 1e3:.12g}ms" if name == "dt" and value >= 1e-3 else text
+        flag = name in ("source", "dt", "integrator", "spikes", "reset", "comparison", "delays")
+        words += [f"--{name}", text] if flag else ["--set", f"{name}={text}"]
+    return f"nir.read({json.dumps(path)}, {call})", f"try: `{shlex.join(words)}`"
+
+
+def evidence(graph: NirGraph) -> tuple[str, float | None, str]:
+    """What the time constants tell about dt (words, seconds, tool): a hint, never used alone."""
+    nothing = "", None, ""
+    found: set[tuple[str, float | None, str]] = set()
     for node in graph.nodes.values():
         if not isinstance(node, NirNode) or node.type not in ("LIF", "CubaLIF"):
             continue
@@ -264,16 +302,17 @@ def evidence(graph: NirGraph) -> str:
         tau = np.asarray(f.get("tau_mem", f.get("tau", np.nan)), np.float64)
         r = np.asarray(f.get("r", np.nan), np.float64)
         if not (tau.size and r.size and np.all(tau > 0) and np.all(r > 0)):
-            return ""
+            return nothing
         q = (tau / r).ravel() if tau.shape == r.shape or 1 in (tau.size, r.size) else np.array([0])
         dt = float(q[0])
         if not np.allclose(q, dt, rtol=1e-5) or np.any(tau.ravel()[0] <= dt):
-            return ""
+            return nothing
         if "tau_syn" in f and "w_in" in f:
             w = np.asarray(f["tau_syn"], np.float64) / np.asarray(f["w_in"], np.float64)
             if np.allclose(w, dt, rtol=1e-5):
-                found.add(f"r = tau_mem/dt and w_in = tau_syn/dt hold for dt = {dt:.4g} s in every "
-                          "layer, as snnTorch writes them")  # fmt: skip
+                dt = float(f"{dt:.4g}")
+                found.add((f"r = tau_mem/dt and w_in = tau_syn/dt hold for dt = {dt:g} s in every "
+                           "layer, as snnTorch writes them", dt, "snntorch"))  # fmt: skip
                 continue
         # Rockpool writes r = tau exp(-dt/tau)/dt, so q = dt exp(dt/tau).
         first = float(tau.ravel()[0])
@@ -282,9 +321,8 @@ def evidence(graph: NirGraph) -> str:
             guess = dt * float(np.exp(-guess / first))
         rounded = float(f"{guess:.3g}")
         if r.max() > 1 and abs(guess - rounded) < 1e-4 * guess:
-            found.add(
-                f"r = tau exp(-dt/tau)/dt holds for dt = {rounded:g} s, as Rockpool writes it"
-            )
+            found.add((f"r = tau exp(-dt/tau)/dt holds for dt = {rounded:g} s, as Rockpool writes "
+                       "it", rounded, "rockpool"))  # fmt: skip
         else:
-            return ""
-    return "; ".join(sorted(found)) if len(found) == 1 else ""
+            return nothing
+    return next(iter(found)) if len(found) == 1 else nothing

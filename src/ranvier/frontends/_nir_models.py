@@ -163,7 +163,9 @@ def _reset(
         if np.any(spread(node.name, "v_threshold", node.fields["v_threshold"], shape) <= 0):
             raise fail("nir-many", f"{node.name}.v_threshold", "must be positive for "
                        "spikes_per_tick='many'", hint="say spikes_per_tick='one'")  # fmt: skip
-        return model, stored, "floor(v/v_threshold) spikes a tick, reset by as many thresholds"
+        told = "floor(v/v_threshold) spikes a tick, as many thresholds off v; chips need --set " \
+            "spikes_per_tick=one, Loihi 1 also --reset zero --comparison '>'"  # fmt: skip
+        return model, stored, told
     if kind == "zero" and np.any(stored != 0):
         raise fail(
             "nir-reset",
