@@ -42,7 +42,7 @@ def network(kind: str, port: str, method: str | None) -> Network:
         populations=(
             Population(name="in", shape=(12,)),
             *(Population(name=n, shape=(20,), model=get(kind), method=method,
-                         parameters={**parameters, "bias": 0.05 * (n == "a")})
+                         parameters={**parameters, "bias": 0.05 * (n == "a" and kind == "lif")})
               for n in ("a", "b")),
         ),
         projections=(

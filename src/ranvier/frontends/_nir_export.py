@@ -176,7 +176,7 @@ class _Writer:
                     isinstance(c, Conv)
                     and _per_channel(c, bias) is not None
                     and _per_channel(c, self.bias_field(p.target)) is not None
-                    and not np.ndim(self.factor(p)[0])
+                    and self.uniform(p)
                 ):
                     found[p.name] = population.name
                     break
@@ -223,6 +223,10 @@ class _Writer:
         return self.convention.factor(
             self.network.population(p.target), self.kinds[p.target], p.port, self.sends[p.source]
         )
+
+    def uniform(self, p: Projection) -> bool:
+        factor = self.factor(p)[0]
+        return factor is None or factor.ndim == 0
 
     def bias_field(self, target: str) -> Array:
         """The bias in the unit of what the linear node sends."""
@@ -450,6 +454,8 @@ def _lost(population: Population, kind: str) -> list[str]:
     shifted = kind.startswith("Cuba") and set(population.initial) == {"i"} and np.array_equal(
         population.initial["i"], -np.asarray(parameters["bias"])
     )  # fmt: skip
+    if kind.startswith("Cuba") and np.any(parameters["bias"]) and not shifted:
+        lost.append("its bias from the first tick: it comes through the synapse")
     if population.initial and not shifted:
         lost.append("the initial state")
     if population.dt is not None:
