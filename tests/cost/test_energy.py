@@ -228,7 +228,8 @@ def test_missing_numbers_are_told(toy: Any) -> None:
     chip = replace(toy.machine(), costs=(table,))
     _, report = run(toy, chip)
     codes = [i.code for i in report.issues]
-    assert codes.count("unpublished") == 2
+    missing = [i.where for i in report.issues if i.code == "unpublished"]
+    assert missing == ["toy.synaptic_op", "toy.input_event", "toy.neuron_update", "toy.spike"]
     assert {"no-time", "no-static", "other-tick"} <= set(codes)
     assert report.value("energy") == 0
     assert "power" not in report
@@ -236,6 +237,67 @@ def test_missing_numbers_are_told(toy: Any) -> None:
     latency = cost.latency(program, toy.record(program, spikes), chip=chip)
     assert latency.quantities == ()
     assert "no-time" in {i.code for i in latency.issues}
+
+
+@pytest.mark.parametrize(
+    ("left", "missing"),
+    [
+        (("synaptic_op",), {"neuron_update", "spike", "chip_second"}),
+        (
+            ("neuron_update_active", "spike", "chip_second"),
+            {"neuron_update_inactive", "synaptic_op"},
+        ),
+        (("neuron_update", "synaptic_op", "packet_hop", "core_second"), {"chip_second"}),
+        (("neuron_update", "synaptic_op", "axon_in", "chip_second"), set()),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_an_essential_price_left_out_is_as_one_nobody_published(
+    toy: Any, left: tuple[str, ...], missing: set[str], listed: bool
+) -> None:
+    energy = [toy.coefficient(n, "W" if n.endswith("second") else "J", 2.0) for n in left]
+    if listed:
+        absent = [(n, "W" if n.endswith("second") else "J") for n in missing]
+        energy += [toy.coefficient(n, unit, None) for n, unit in absent]
+    table = replace(toy.TABLE, energy=tuple(energy), time=())
+    chip = replace(toy.machine(kind="real-time"), costs=(table,))
+    counts, report = run(toy, chip)
+    told = [i for i in report.issues if i.code == "unpublished"]
+    assert {i.where for i in told} == {f"toy.{n}" for n in missing}
+    assert all(i.severity == "warning" for i in told)
+    plain = {n: v for n, v in counts.totals.items() if n in ("synaptic_op", "neuron_update")}
+    priced = {i.where for i in cost.price(chip, plain).issues if i.code == "unpublished"}
+    needed = {"synaptic_op", "neuron_update", "neuron_update_inactive"} & missing
+    assert {f"toy.{n}" for n in needed} <= priced
+
+
+def test_a_number_that_includes_another_stands_for_it(toy: Any) -> None:
+    inside = ("neuron_update", "synaptic_op", "spike")
+    whole = toy.coefficient("chip_second", "W", 5.0, includes=inside)
+    table = replace(toy.TABLE, energy=(whole,), time=())
+    _, report = run(toy, replace(toy.machine(kind="real-time"), costs=(table,)))
+    assert not [i for i in report.issues if i.code == "unpublished"]
+
+
+def test_a_board_is_counted_or_its_power_is_told_to_be_missing(toy: Any) -> None:
+    prices = {n: toy.coefficient(n, "J", 0.0) for n in ("neuron_update", "synaptic_op", "spike")}
+    board = (*prices.values(), toy.coefficient("board_second", "W", 9.0))
+    for boards in (None, 1):
+        table = replace(toy.TABLE, energy=board, time=(), chips_per_board=boards)
+        chip = replace(toy.machine(kind="real-time"), costs=(table,))
+        _, report = run(toy, chip)
+        assert report.value("energy") == pytest.approx(0.18 if boards else 0.0)
+        assert ("no-static" in {i.code for i in report.issues}) == (boards is None)
+
+
+@pytest.mark.parametrize("name", ["synaptic_op", "neuron_update"])
+def test_a_missing_time_of_a_barrier_machine_is_told(toy: Any, name: str) -> None:
+    time = (toy.coefficient(name, "s", 1e-9), toy.coefficient("step", "s", 1e-6))
+    chip = replace(toy.machine(), costs=(replace(toy.TABLE, time=time),))
+    program, spikes = small(toy, chip)
+    latency = cost.latency(program, toy.record(program, spikes), chip=chip)
+    (other,) = {"synaptic_op", "neuron_update"} - {name}
+    assert [i.where for i in latency.issues if i.code == "unpublished"] == [f"toy.{other}"]
 
 
 def test_the_nearest_published_barrier_stands_in_and_is_told(toy: Any) -> None:

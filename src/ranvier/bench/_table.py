@@ -16,6 +16,13 @@ MEANING = (
     "spikes as ideal: |A and B| / |A or B| over (tick, neuron) events, A the ideal machine's, "
     "B this machine's"
 )
+WHOLE = {
+    "no-static": "static power",
+    "no-barrier": "the barrier",
+    "no-costs": "all of {}",
+    "no-quantity": "{}",
+}
+"""Codes of what is missing as a whole -> how the list of what is missing calls it."""
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -60,12 +67,15 @@ def _bytes(value: float) -> str:
 def unpriced(machine: Machine, kind: str) -> list[str]:
     """Counts that have no published price and are therefore not in a number."""
     report = machine.energy if kind == "energy" else machine.latency
-    issues = () if report is None else report.issues
-    names = [
-        i.where.rpartition(".")[2] if "." in i.where else "links between the parts"
-        for i in issues
-        if i.code == "unpublished"
-    ]
+    if report is None or machine.per_inference(kind) is None:
+        return []
+    names: list[str] = []
+    for issue in report.issues:
+        if issue.code == "unpublished":
+            inside = "." in issue.where
+            names.append(issue.where.rpartition(".")[2] if inside else "links between the parts")
+        elif issue.code in WHOLE:
+            names.append(WHOLE[issue.code].format(issue.where.rpartition(".")[2]))
     return list(dict.fromkeys(names))
 
 

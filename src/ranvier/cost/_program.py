@@ -12,6 +12,7 @@ from ranvier import chips
 from ranvier.chips import Chip, CostTable
 from ranvier.compile import Program, machine_of
 from ranvier.cost._counts import Counts, count
+from ranvier.cost._essential import lacking_energy, uncounted_power
 from ranvier.cost._price import Priced, Span, apply, tally, total
 from ranvier.cost._report import (
     POWERED,
@@ -207,7 +208,9 @@ def _powered(part: _Part, powered: Powered) -> tuple[dict[str, float], list[Issu
     there = -(-cores // (part.chip.cores_per_chip or cores))
     used = part.counts.quantities.get("chips", 1.0)
     known = {"cores": float(len(part.counts.cores)), "chips": used}
-    if powered == "used" or not any(c.per == "chip_second" for c in part.table.energy):
+    if powered == "used" or not any(
+        c.per in ("chip_second", "board_second") for c in part.table.energy
+    ):
         return known, []
     known["chips"] = float(there)
     if part.table.chips_per_board:
@@ -282,6 +285,8 @@ def _add_part(
         spans["chip_reset"] = Span.of(np.full(windows, resets * known["chips"]))
     priced, found = apply(table.energy, spans, known, table.name)
     issues += found + (split_issue(table) if unsplit else []) + _reset_issues(table, resets)
+    issues += lacking_energy(table, spans, powered=lasted is not None)
+    issues += uncounted_power(table, spans) if lasted is not None else []
     if table.tick is not None and not np.isclose(table.tick, counts.dt, rtol=1e-6):
         issues.append(
             Issue(

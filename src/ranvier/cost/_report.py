@@ -9,6 +9,7 @@ import numpy as np
 from ranvier import chips
 from ranvier.chips import Chip, CostTable
 from ranvier.cost._counts import Counts
+from ranvier.cost._essential import lacking_energy
 from ranvier.cost._price import Priced, Span, apply, tally, total
 from ranvier.errors import Issue, fail, unknown
 from ranvier.report import Kind, Quantity, Report
@@ -87,6 +88,7 @@ def price(
     priced, issues = apply(chosen.energy, spans, known, chosen.name)
     if unsplit:
         issues += split_issue(chosen)
+    issues += lacking_energy(chosen, spans, powered=seconds > 0)
     energy = total(priced)
     found = [line("energy", energy, "J", source=cite(chosen))]
     if seconds > 0:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ranvier.chips import Chip, Coefficient, CostTable
 from ranvier.cost._counts import Counts
+from ranvier.cost._essential import lacking_time
 from ranvier.cost._price import Span, apply, tally, total, unit_of
 from ranvier.errors import Issue
 
@@ -72,6 +73,7 @@ def tick_time(chip: Chip, table: CostTable, counts: Counts) -> TickTime:
 
 def _barrier(table: CostTable, counts: Counts) -> TickTime:
     work = _on_cores(table, counts)
+    lacking = lacking_time(table, tally(counts.per_window)[0])
     if work is None or work.span is None:
         missing = Issue(
             code="no-time",
@@ -105,7 +107,10 @@ def _barrier(table: CostTable, counts: Counts) -> TickTime:
     )
     mean = Span(*(np.asarray(v.mean()) for v in (barrier.value, barrier.low, barrier.high)))
     return TickTime(
-        work.span + barrier, work.issues + issues, {**work.units, "barrier": mean}, work.core
+        work.span + barrier,
+        work.issues + lacking + issues,
+        {**work.units, "barrier": mean},
+        work.core,
     )
 
 
