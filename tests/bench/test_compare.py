@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ranvier import apps, bench, sim
+from ranvier import apps, bench, chips, sim
 from ranvier.bench import html
 from ranvier.compile import compile
 from ranvier.data import load
 from ranvier.errors import Issue, RanvierError
+from ranvier.events import Events
 from ranvier.learn import Task
 
 LIMIT = 40
@@ -101,6 +102,50 @@ def test_the_table_and_the_report(compared: bench.Comparison) -> None:
     document = json.loads(json.dumps(compared.to_dict(), allow_nan=False))
     assert [m["name"] for m in document["machines"]] == names
     assert compared.machine("loihi1+spinnaker1").chips == 2
+
+
+def test_the_whole_board_is_told(compared: bench.Comparison) -> None:
+    assert compared.machine("spinnaker1").powered == (48, 1)
+    assert compared.machine("ideal").powered is None
+    row = next(r for r in compared.rows() if r[""].startswith("chips powered"))
+    assert row["spinnaker1"] == "48, whole board (1 used)"
+    assert row["loihi1"] == "1"
+    assert "--powered used" in row[""]
+    assert "--powered used" in compared.text()
+    assert "--powered used" in html.render(compared)
+    used = bench.compare(apps.load("digits"), chips=["spinnaker1"], limit=2, powered="used")
+    assert used.machine("spinnaker1").powered == (1, 0)
+    assert "--powered" not in used.text()
+
+
+def test_a_shift_is_a_row_of_its_own_where_it_helps(compared: bench.Comparison) -> None:
+    assert "after a constant shift" not in {r[""] for r in compared.rows()}
+    rng = np.random.default_rng(0)
+    a = Events.from_raster(rng.random((100, 9)) < 0.1, dt=1e-3)
+    late = Events(a.tick + 1, a.id, a.size, a.ticks + 1, a.dt)
+    one = replace(compared.machine("loihi1"), shares={"output": bench.share(a, late)})
+    again = replace(compared, machines=(compared.machines[0], one))
+    row = next(r for r in again.rows() if r[""] == "after a constant shift")
+    assert row["loihi1"] == "100.00 % (output 1 tick)"
+    assert row["ideal"] == "–"
+    assert {"identical_spikes_shifted"} <= {q.name for q in one.quantities()}
+
+
+def test_a_table_of_one_price_is_marked() -> None:
+    table = chips.CostTable(
+        name="thin",
+        source="made up",
+        energy=(
+            chips.Coefficient(
+                per="synaptic_op", unit="J", value=1e-12, evidence="derived", source="made up"
+            ),
+        ),
+    )
+    thin = replace(chips.get("loihi1"), name="thin", costs=(table,))
+    found = bench.compare(apps.load("digits"), chips=[thin], limit=2, causes=False)
+    row = next(r for r in found.rows() if r[""] == "energy per inference")
+    assert "*" in row["thin"]
+    assert "neuron_update" in found.text()
 
 
 def test_mistakes_are_told(compared: bench.Comparison) -> None:

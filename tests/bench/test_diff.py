@@ -55,6 +55,19 @@ def test_the_same_machine_twice_has_no_difference() -> None:
     assert "exactly the same spikes" in found.sentence()
 
 
+def test_a_delay_that_only_moves_everything_is_told_apart() -> None:
+    rng = np.random.default_rng(1)
+    raster = Events.from_raster(rng.random((200, 8)) < 0.2, dt=DT)
+    late = c.machine(c.own(c.LATE, "f8", ("v", "pending")))
+    found = on(late, c.network(rng.uniform(0.1, 0.9, (5, 8))), raster)
+    share = found.shares["a"]
+    assert share.identical < 0.5
+    assert share.shift == 1
+    assert share.unshifted[0] / share.unshifted[1] > 0.99
+    assert "after a shift of 1 tick: " in found.text()
+    assert found.to_dict()["shares"]["a"]["constant_shift_ticks"] == 1
+
+
 def test_one_rounded_weight() -> None:
     # Eighths are stored exactly; 0.55 becomes 0.5, so 0.5 + 0.55 no longer passes 1.04.
     net = c.network([[0.5, 0.5], [0.5, 0.55]], v_threshold=1.04)

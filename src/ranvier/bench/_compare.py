@@ -393,7 +393,9 @@ def _mean(reports: Sequence[Report], weights: Sequence[int]) -> Report:
             )
         return replace(rows[0], **ends)
 
-    names = [q.name for q in reports[0].quantities if "_per_window" in q.name]
+    names = [
+        q.name for q in reports[0].quantities if "_per_window" in q.name or "powered" in q.name
+    ]
     return replace(
         reports[0],
         quantities=tuple(mixed([r[name] for r in reports]) for name in names),

@@ -111,7 +111,7 @@ class Divergence:
         for name, found in {**self.shares, "all": self.total}.items():
             lines.append(
                 f"  {name}: {100 * found.identical:.3f} % ({found.both} / {found.either}; "
-                f"{found.drift:.2f} ticks)"
+                f"{found.drift:.2f} ticks)" + (f"; {found.told()}" if found.told() else "")
             )
         if self.left_out:
             lines.append(f"  not compared: {', '.join(self.left_out)}")

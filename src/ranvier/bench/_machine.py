@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ranvier.bench._divergence import Divergence
-from ranvier.bench._metrics import Share, wilson
+from ranvier.bench._metrics import Share, aligned, ticks, wilson
 from ranvier.chips import Chip, Topology
 from ranvier.compile import Program
 from ranvier.errors import Issue
@@ -99,6 +99,17 @@ class Machine:
         return Quantity(name, value, "1", "simulated", None, None, source, self.name)
 
     @property
+    def shifted(self) -> Quantity | None:
+        """``identical`` after the best constant shift of each population; None where none helps."""
+        found = aligned(self.shares)
+        if found is None:
+            return None
+        value, shifts = found
+        source = ", ".join(f"{name} {ticks(k)}" for name, k in shifts.items())
+        name = "identical_spikes_shifted"
+        return Quantity(name, value, "1", "simulated", None, None, source, self.name)
+
+    @property
     def memory(self) -> Quantity:
         """Memory used on all cores together, in bytes; None where the chip states no size."""
         sizes = [
@@ -139,6 +150,14 @@ class Machine:
             return None
         return replace(report[name], name=f"{kind}_over_samples", where=self.name)
 
+    @property
+    def powered(self) -> tuple[int, int] | None:
+        """Chips and boards whose static power is in the energy; None where it has none."""
+        if self.energy is None or "powered_chips" not in self.energy:
+            return None
+        boards = self.energy["powered_boards"].value or 0
+        return round(self.energy["powered_chips"].value or 0), round(boards)
+
     def quantities(self) -> tuple[Quantity, ...]:
         """Everything in the table, as quantities with kind, spread and source."""
         count = "from the mapping"
@@ -146,6 +165,7 @@ class Machine:
             self.accuracy,
             self.identical,
             self.identical_outputs,
+            *(() if self.shifted is None else (self.shifted,)),
             Quantity("cores", len(self.cores), "1", "estimated", None, None, count, self.name),
             Quantity("chips", self.chips, "1", "estimated", None, None, count, self.name),
             self.memory,

@@ -13,7 +13,7 @@ STYLE = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);
 font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-header,main,footer{max-width:1080px;margin:0 auto;padding:0 24px}
+header,main,footer{max-width:1480px;margin:0 auto;padding:0 24px}
 header{padding-top:40px}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 8px;overflow-wrap:anywhere}
 h2{font-size:1.25rem;margin:0 0 12px}
@@ -24,16 +24,16 @@ section{background:var(--card);border:1px solid var(--edge);border-radius:10px;p
 margin:0 0 20px}
 .note,figcaption,footer,.kind,small{color:var(--soft);font-size:.86rem}
 footer{padding-bottom:40px}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;max-width:100%}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);font-size:.86rem;padding:4px 0}
 th,td{text-align:left;vertical-align:top;padding:8px 14px 8px 0;border-bottom:1px solid var(--edge);
-overflow-wrap:anywhere}
+overflow-wrap:break-word}
 thead th{font-size:.9rem;border-bottom:2px solid var(--edge);vertical-align:bottom}
 tbody th{font-weight:500}
-.result td,.result thead th:nth-child(n+3){min-width:9.5em}
+.result td,.result thead th:nth-child(n+3){min-width:8em}
 tbody tr:last-child>*{border-bottom:0}
-td small,.num{white-space:nowrap}
+.num{white-space:nowrap}
 tbody th{min-width:9em}
 code{font-size:.85em;color:var(--soft);font-weight:400}
 .badge{display:inline-block;padding:1px 9px;border-radius:20px;font-size:.82rem;white-space:nowrap;
@@ -49,7 +49,7 @@ ul{padding-left:1.1em}li{margin:4px 0;font-size:.9rem}
 dl{display:grid;grid-template-columns:minmax(7em,max-content) 1fr;gap:4px 18px;margin:0;
 font-size:.9rem}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
-svg{display:block;max-width:100%;height:auto;min-width:480px;
+svg{display:block;max-width:100%;height:auto;
 font:13px system-ui,"DejaVu Sans",sans-serif}
 svg text{fill:var(--ink)}svg .small{fill:var(--soft);font-size:11.5px}svg .value{font-weight:600}
 svg .onbar{fill:#000;font-size:11.5px;font-weight:600}svg .onbar.on0{fill:#fff}
@@ -63,6 +63,9 @@ svg .onbar{fill:#000;font-size:11.5px;font-weight:600}svg .onbar.on0{fill:#fff}
 .tile{fill:none;stroke:var(--edge)}.idle{fill:var(--idle)}.core{stroke:var(--soft);stroke-width:.6}
 .s0{fill:var(--s0)}.s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}.s4{fill:var(--s4)}
 .s5{fill:var(--s5)}.s6{fill:var(--s6)}.s7{fill:var(--s7)}
+@media (max-width:640px){header,main,footer{padding:0 10px}section{padding:14px 12px}
+tbody th,thead th:first-child{position:sticky;left:0;background:var(--card)}
+tbody th{min-width:7em}td:last-child{min-width:12em}header{padding-top:20px}}
 @media print{section{break-inside:avoid}details:not([open])>*{display:block}}
 """
 """Light by default, dark where the reader's system asks for it."""

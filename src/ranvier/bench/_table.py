@@ -9,12 +9,27 @@ from ranvier.bench._machine import Machine
 from ranvier.report import Quantity, text_table
 from ranvier.units import format_si
 
-__all__ = ["MEANING", "amount", "percent", "percents", "spread", "text", "to_rows", "unpriced"]
+__all__ = [
+    "IDLE",
+    "MEANING",
+    "amount",
+    "idle",
+    "percent",
+    "percents",
+    "spread",
+    "text",
+    "to_rows",
+    "unpriced",
+]
 
 NONE = "–"
 MEANING = (
     "spikes as ideal: |A and B| / |A or B| over (tick, neuron) events, A the ideal machine's, "
     "B this machine's"
+)
+IDLE = (
+    "energy charges every powered chip and board of a machine, used or not; "
+    "--powered used (in Python powered='used') charges the chips in use only"
 )
 WHOLE = {
     "no-static": "static power",
@@ -92,6 +107,19 @@ def to_rows(machines: Sequence[Machine]) -> list[dict[str, str]]:
         core = machine.fullest
         return NONE if core is None else f"{percent(core.share, 1)} ({core.fullest})"
 
+    def moved(machine: Machine) -> str:
+        found = machine.shifted
+        return NONE if found is None else f"{percent(found.value)} ({found.source})"
+
+    def powered(machine: Machine) -> str:
+        found = machine.powered
+        if found is None:
+            return NONE
+        there, boards = found
+        board = {0: "", 1: ", whole board"}.get(boards, f", {boards} whole boards")
+        unused = f" ({machine.chips} used)" if there > machine.chips else ""
+        return f"{there}{board}{unused}"
+
     def physical(machine: Machine, value: object) -> str:
         return str(value) if machine.cores else NONE
 
@@ -102,18 +130,22 @@ def to_rows(machines: Sequence[Machine]) -> list[dict[str, str]]:
         width, star = spread(quantity), "*" if unpriced(machine, kind) else ""
         return amount(quantity) + star + (f" ({width})" if width else "")
 
+    unused = any(idle(m) for m in machines)
+    charged = "chips powered (--powered used: fewer)" if unused else "chips powered"
     rows = [
         row("test accuracy (95 % interval)", "simulated", lambda m: percents(m.accuracy)),
         row("right answers", "simulated", lambda m: f"{m.correct} of {m.samples}"),
         row("spikes as ideal", "simulated", lambda m: relative(m.identical, m)),
         row("output spikes as ideal", "simulated", lambda m: relative(m.identical_outputs, m)),
-        row("exactness class", "", lambda m: m.exactness),
-        row("cores", "mapping", lambda m: physical(m, len(m.cores))),
-        row("chips", "mapping", lambda m: physical(m, m.chips)),
-        row("memory used", "mapping", lambda m: amount(m.memory)),
-        row("fullest core", "mapping", fullest),
+        row("after a constant shift", "simulated", moved),
+        row("exactness class", "label", lambda m: m.exactness),
+        row("cores", "estimated", lambda m: physical(m, len(m.cores))),
+        row("chips", "estimated", lambda m: physical(m, m.chips)),
+        row("memory used", "estimated", lambda m: amount(m.memory)),
+        row("fullest core", "estimated", fullest),
         row("latency per inference", "estimated", lambda m: ranged(m, "latency")),
         row("energy per inference", "estimated", lambda m: ranged(m, "energy")),
+        row(charged, "estimated", powered),
         row(
             "energy, 5 to 95 % of samples",
             "estimated",
@@ -121,6 +153,11 @@ def to_rows(machines: Sequence[Machine]) -> list[dict[str, str]]:
         ),
     ]
     return [r for r in rows if any(r[m.name] != NONE for m in machines)]
+
+
+def idle(machine: Machine) -> bool:
+    """Whether chips without neurons are in the energy."""
+    return machine.powered is not None and machine.powered[0] > machine.chips
 
 
 def text(comparison: Any) -> str:
@@ -134,6 +171,8 @@ def text(comparison: Any) -> str:
         f"seed {comparison.seed}, static power of "
         + ("the whole machine" if comparison.powered == "machine" else "the chips in use")
     )
+    if any(idle(m) for m in comparison.machines):
+        lines.append(IDLE)
     for machine in comparison.machines:
         if machine.divergence is not None:
             lines.append(f"{machine.name}: {machine.divergence.sentence()}")

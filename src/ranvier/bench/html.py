@@ -13,7 +13,7 @@ from ranvier.bench import _svg as svg
 from ranvier.bench._compare import Comparison
 from ranvier.bench._machine import Machine
 from ranvier.bench._page import STYLE
-from ranvier.bench._table import MEANING, amount, percent, spread
+from ranvier.bench._table import IDLE, MEANING, amount, idle, percent, spread
 from ranvier.errors import fail
 
 __all__ = ["render", "write"]
@@ -148,6 +148,8 @@ def _result(c: Comparison) -> str:
     note = MEANING[0].upper() + MEANING[1:] + ". Accuracy: Wilson 95 % interval of the samples run."
     if c.left_out:
         note += f" Not compared spike by spike: {', '.join(c.left_out)}."
+    if any(idle(m) for m in c.machines):
+        note += f" {IDLE[0].upper()}{IDLE[1:]}."
     if any("*" in cell for row in c.rows() for cell in row.values()):
         note += " * Some counts have no published price and are not in the number; see below."
     return _section(
@@ -228,6 +230,7 @@ def _differences(c: Comparison) -> str:
         notes = "".join(f"<p class=note>{escape(n)}</p>" for n in told.notes)
         shares = ", ".join(
             f"{name} {percent(s.identical)} (mean shift {s.drift:.2f} ticks)"
+            + (f", {s.told()}" if s.told() else "")
             for name, s in machine.shares.items()
         )
         parts.append(
@@ -354,7 +357,8 @@ def _conditions(c: Comparison) -> str:
     items = "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>" for k, v in facts)
     kinds = (
         "Simulated: from running the compiled program on the machine's own arithmetic. Estimated: "
-        "from counts of that run and published prices. Mapping: from the compiled program."
+        "from the compiled program, counts of that run and published prices. Label: the compiler's "
+        "own word for how exactly it realised the network."
     )
     return _section("Conditions", f"<dl>{items}</dl><p class=note>{escape(kinds)}</p>")
 

@@ -51,6 +51,7 @@ class _Sums:
     window: Span
     rows: dict[str, dict[str, Span]] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
+    powered: dict[str, float] = field(default_factory=dict)
 
     def add(self, by: str, name: str, span: Span) -> None:
         rows = self.rows.setdefault(by, {})
@@ -97,7 +98,11 @@ def energy(
     source = "; ".join(cite(part.table) for part in parts)
     return Report(
         title=title,
-        quantities=(*_energies(sums.window, source), *_powers(sums.window, lasted, source)),
+        quantities=(
+            *_energies(sums.window, source),
+            *_powers(sums.window, lasted, source),
+            *(line(f"powered_{k}", Span.of(v), "1") for k, v in sums.powered.items()),
+        ),
         breakdowns={
             by: tuple(
                 line(name, span, "J", source=sums.sources.get(name, ""), where="per window")
@@ -279,6 +284,9 @@ def _add_part(
             for name, quantity in POWERED.items()
             if quantity in known
         }
+        if any(c.per in ("chip_second", "board_second") for c in table.energy):
+            for name in ("chips", "boards"):
+                sums.powered[name] = sums.powered.get(name, 0.0) + known.get(name, 0.0)
     if part.chip.timing.kind == "barrier":
         spans["step"] = Span.of(counts.ticks)
     if resets is not None:
