@@ -79,6 +79,7 @@ class Convention:
     source: str = ""
 
     def of(self, kind: str) -> str:
+        """The convention for a NIR neuron of this kind."""
         return self.spikes_if if kind == "IF" else self.spikes
 
     def tick(self, population: Population) -> float:
@@ -123,6 +124,7 @@ class Convention:
 
     @staticmethod
     def nonzero(population: Population, factor: Any) -> Any:
+        """``factor`` if it can be divided by; RanvierError naming the population otherwise."""
         if not np.all(np.isfinite(factor)) or np.any(np.asarray(factor) == 0):
             raise fail("nir-no-node", population.name, "r or w_in is 0, so that no weight in a NIR "
                        "file moves this neuron", hint="write spikes='jump'")  # fmt: skip
