@@ -115,7 +115,9 @@ def test_ticks_far_from_the_time_constant(chip: str, dt: float) -> None:
     except RanvierError as error:
         hints = [issue.hint for issue in error.issues]
     assert all(hints)
-    assert hints or codes
+    # A tick far longer than the time constant must be told; a far shorter one loses the leak.
+    told = {"tick-too-long"} if dt > 1 else {"decay-rounded", "weights-rounded"}
+    assert hints or codes & told
 
 
 def test_a_refused_model_names_what_the_chip_has() -> None:

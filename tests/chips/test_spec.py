@@ -46,5 +46,7 @@ def test_set_weights_tells_what_was_stored(chip: str) -> None:
     np.testing.assert_array_equal(stored, session.weights("hidden->out"))
     if chip == "ideal":
         np.testing.assert_array_equal(stored, 2 * before)
-    else:  # the range was chosen from the weights that compile saw
-        assert np.abs(stored).max() < 2 * np.abs(before).max() or chip == "spinnaker1"
+    elif chip == "spinnaker1":  # ring buffers leave twice the room that compile saw a need for
+        np.testing.assert_allclose(stored, 2 * before, rtol=0.01, atol=1e-3)
+    else:  # Loihi's mantissas were chosen from the weights that compile saw
+        assert np.abs(stored).max() < 1.1 * np.abs(before).max()

@@ -15,7 +15,7 @@ from ranvier import chips
 from ranvier.bundle import content_hash, read_bundle, write_bundle
 from ranvier.chips import Chip
 from ranvier.compile._check_program import check_program
-from ranvier.errors import Issue, fail, unknown
+from ranvier.errors import Issue, fail
 from ranvier.network import Probe, Rule
 from ranvier.network._bundle import pack_arrays, unpack_arrays
 
@@ -176,12 +176,6 @@ class Program:
     def all_issues(self) -> tuple[Issue, ...]:
         """Issues of this program and its parts."""
         return (*self.issues, *(i for p in self.parts.values() for i in p.all_issues))
-
-    def block_slots(self, population: str) -> IntArray:
-        """Slots of a population by neuron index; raises RanvierError with a did-you-mean."""
-        if population not in self.slots:
-            raise unknown("population", population, self.slots)
-        return self.slots[population]
 
     @cached_property
     def hash(self) -> str:
