@@ -82,7 +82,7 @@ class Pack:
             },
             limits={limit.resource: limit.limit for limit in chip.limits},
             quantities=dict(draft.quantities),
-            algorithms={"update": "dense"},
+            algorithms={"update": draft.update},
             issues=draft.issues,
             **rows,
         )
@@ -145,7 +145,7 @@ def _rows(draft: Draft, layout: _Layout, first_of: dict[str, int]) -> dict[str, 
     """All stored synapses of all projections, laid out."""
     none = np.zeros(0, np.int64)
     source, core, delay, target, origin = [none], [none], [none], [none], [none]
-    weight: list[NDArray[Any]] = [np.zeros(0, np.float64 if draft.chip.dtype == "f8" else np.int64)]
+    weight: list[NDArray[Any]] = [np.zeros(0, np.int64 if draft.chip.dtype == "i8" else np.float64)]
     for p in draft.projections:
         source.append(layout.slots[p.source][p.pre])
         core.append(layout.core_of[p.target][p.post])
@@ -218,7 +218,7 @@ def _block(draft: Draft, piece: Piece, core: int, start: int, ring: int) -> Bloc
         start=start,
         n=int(piece.index.size),
         ring=ring,
-        reference=quantised.reference,
+        reference={**quantised.reference, **_rest(draft, piece)},
         values={k: _cut(v, piece.index) for k, v in quantised.values.items()},
         initial={k: _cut(v, piece.index) for k, v in quantised.initial.items()},
         output=quantised.kernel.output,
@@ -227,6 +227,11 @@ def _block(draft: Draft, piece: Piece, core: int, start: int, ring: int) -> Bloc
             k: tuple(_cut(x, piece.index) for x in v) for k, v in quantised.state_scale.items()
         },
     )
+
+
+def _rest(draft: Draft, piece: Piece) -> dict[str, Any]:
+    rest = draft.rests.get(piece.population)
+    return {} if rest is None else {"rest": rest}
 
 
 def _in_order(draft: Draft, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:

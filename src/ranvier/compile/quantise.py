@@ -51,7 +51,7 @@ class Quantise:
             for p in network.projections
             if self.keep_rules
             and chip.topology is None
-            and chip.dtype == "f8"
+            and chip.dtype != "i8"
             and isinstance(p.connectivity, Rule)
         )
         synapses: dict[str, Synapses] = {}

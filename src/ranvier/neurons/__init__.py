@@ -10,6 +10,7 @@ from ranvier.neurons._generate import Discrete, StepIR, discretise
 from ranvier.neurons._kernel import Kernel
 from ranvier.neurons._model import NeuronModel
 from ranvier.neurons._parts import Equation, Output, Parameter, Port
+from ranvier.neurons._rest import rest_map
 from ranvier.neurons._schemes import METHODS
 from ranvier.neurons._torch import (
     Surrogate,
@@ -43,6 +44,7 @@ __all__ = [
     "discretise",
     "fast_sigmoid",
     "get",
+    "rest_map",
     "torch_state",
     "torch_step",
     "torch_values",

@@ -14,7 +14,7 @@ import numpy as np
 from ranvier.compile import Program, machine_of
 from ranvier.errors import fail
 from ranvier.events import Events, Recording
-from ranvier.sim._arrays import expand_rules, kernels_of
+from ranvier.sim._arrays import NUMBERS, expand_rules, kernels_of
 from ranvier.sim._stimulus import Stimulus, source_events
 
 __all__ = ["run_reference"]
@@ -35,9 +35,9 @@ def run_reference(
     """Run on one chip; records the events of every population, and counts."""
     if program.parts:
         raise fail("several-chips", program.name, "the reference engine runs one chip at a time")
-    integer = machine_of(program).dtype == "i8"
-    number = int if integer else float
-    events, given = source_events(program, stimulus, ticks, np.int64 if integer else np.float64)
+    dtype = machine_of(program).dtype
+    number: Any = {"i8": int, "f8": float, "f4": np.float32}[dtype]
+    events, given = source_events(program, stimulus, ticks, NUMBERS[dtype])
     kernels = kernels_of(program)
     steps = [kernel.python() for kernel in kernels]
     rows = expand_rules(program)
