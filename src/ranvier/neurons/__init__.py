@@ -9,7 +9,7 @@ A user writes a model by constructing :class:`NeuronModel`; a package ships one 
 from ranvier.neurons._generate import Discrete, StepIR, discretise
 from ranvier.neurons._kernel import Kernel
 from ranvier.neurons._model import NeuronModel
-from ranvier.neurons._parts import Equation, Output, Parameter, Port
+from ranvier.neurons._parts import Equation, Noise, Output, Parameter, Port
 from ranvier.neurons._rest import rest_map
 from ranvier.neurons._schemes import METHODS
 from ranvier.neurons._torch import (
@@ -23,7 +23,7 @@ from ranvier.neurons._torch import (
     torch_values,
     triangle,
 )
-from ranvier.neurons._vary import with_reset, with_threshold
+from ranvier.neurons._vary import with_poisson, with_reset, with_threshold
 from ranvier.registry import Registry
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Equation",
     "Kernel",
     "NeuronModel",
+    "Noise",
     "Output",
     "Parameter",
     "Port",
@@ -49,6 +50,7 @@ __all__ = [
     "torch_step",
     "torch_values",
     "triangle",
+    "with_poisson",
     "with_reset",
     "with_threshold",
 ]
