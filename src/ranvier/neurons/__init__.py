@@ -10,6 +10,7 @@ from ranvier.neurons._generate import Discrete, StepIR, discretise
 from ranvier.neurons._kernel import Kernel
 from ranvier.neurons._model import NeuronModel
 from ranvier.neurons._parts import Equation, Noise, Output, Parameter, Port
+from ranvier.neurons._random import draw, poisson_table
 from ranvier.neurons._rest import rest_map
 from ranvier.neurons._schemes import METHODS
 from ranvier.neurons._torch import (
@@ -43,8 +44,10 @@ __all__ = [
     "arctan",
     "boxcar",
     "discretise",
+    "draw",
     "fast_sigmoid",
     "get",
+    "poisson_table",
     "rest_map",
     "torch_state",
     "torch_step",

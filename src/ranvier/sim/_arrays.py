@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ranvier.compile import Block, Program, machine_of
 from ranvier.compile.pack import pack_rows
 from ranvier.errors import RanvierError, fail
-from ranvier.neurons import Kernel
+from ranvier.neurons import Kernel, poisson_table
 from ranvier.sim._build import Synapses
 from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
 from ranvier.sim._layout import Layout, lay_out
@@ -405,9 +405,7 @@ class _Draws:
         def table(value: float) -> int:
             if value not in known:
                 known[value] = len(limits)
-                from ranvier.neurons import _random
-
-                limits.append(_random.poisson_table(value))
+                limits.append(poisson_table(value))
             return known[value]
 
         for k, (kernel, block) in enumerate(zip(kernels, program.blocks, strict=True)):

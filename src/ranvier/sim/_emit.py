@@ -74,8 +74,9 @@ class Variant:
 class Make:
     """What else the worker's text depends on.
 
-    ``lazy``: neurons may sleep. ``single``: float32 arithmetic. ``graded``: events carry values. ``instant``: some neurons send
-    without delay (then one thread computes the blocks in order). ``profile``: clocks are read.
+    ``lazy``: neurons may sleep. ``single``: float32 arithmetic. ``graded``: events carry values.
+    ``instant``: some neurons send without delay (then one thread computes the blocks in order).
+    ``profile``: clocks are read.
     """
 
     lazy: bool = False
@@ -162,7 +163,7 @@ _UPDATE_LAZY = """\
 def update{suffix}(t, first, s, subs, state, param, acc, out, z, random, who, streams, draws,
                    limits, limit_ptr, limit_of, history, hist_value, at, counts, counter, rec_tick,
                    rec_slot, rec_value, rec, fault{more_arguments}):
-    # Only neurons that are awake or that something has reached; the others lie on their way to rest.
+    # Only neurons that are awake or that something has reached; others are on their way to rest.
     n = subs[s, {n}]
     b = 0
     i0 = subs[s, {first}]
