@@ -496,8 +496,14 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         else "",
         more_arrive=", touched_p" if make.lazy else "",
         clear="pass" if make.lazy else "acc_p[:] = 0",
+        sample_asleep=_SAMPLE_ASLEEP if make.lazy else "",
     )
     return "\n\n\n".join(part.strip() for part in [*parts, run]) + "\n"
+
+
+_SAMPLE_ASLEEP = """elif probes[q, 0] == 2:
+                    for i in range(n):
+                        sample[column + i] = t - since[origin + i]"""
 
 
 def cache_folder() -> Path:
