@@ -120,7 +120,8 @@ class Inspected:
 
         Raises RanvierError with a did-you-mean.
         """
-        every = Probe(population=name, every=every).every
+        population, _, variable = name.rpartition(".")
+        every = Probe(population=population, variable=variable, every=every).every
         self._recorder.probes.add(name, every, where=f"probe {name}")
         self._recorder.allot()
 
