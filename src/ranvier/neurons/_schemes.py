@@ -213,20 +213,45 @@ def _euler_halves(model: NeuronModel, values: Mapping[str, Any], dt: float) -> U
     Every step sees the states already updated: the scheme printed in Izhikevich 2003 (figure 1 and
     its program), which NEST's izhikevich follows with consistent_integration=False.
     """
-    slopes, cut = _tame(model)
+    slopes, _ = _tame(model)
+    found: dict[str, Any] = {}
     first, *others = slopes
-    half = Op("*", (Num(0.5), _DT))
     middle = f"$y2_{first}"
-    statements = [Statement(middle, _advance(Sym(first), half, slopes[first]))]
-    again = substitute(slopes[first], {first: cut(first, Sym(middle))})
+    half, slope = _per_tick(model, first, slopes[first], values, 0.5 * dt, found)
+    statements = [Statement(middle, _advance(Sym(first), half, slope))]
+    again = substitute(slope, {first: Sym(middle)})
     statements.append(Statement(first, _advance(Sym(middle), half, again)))
-    done: dict[str, Expr] = {first: cut(first, Sym(next_name(first)))}
+    done: dict[str, Expr] = {first: Sym(next_name(first))}  # not cut, as published
     for state in others:
-        slope = substitute(slopes[state], done)
-        statements.append(Statement(state, _advance(Sym(state), _DT, slope)))
+        step, slope = _per_tick(model, state, slopes[state], values, dt, found)
+        statements.append(Statement(state, _advance(Sym(state), step, substitute(slope, done))))
         done[state] = Sym(next_name(state))
     message = f"two Euler steps of half a tick for {first}, one for the others, error of order dt"
-    return Update(tuple(statements), _label(model, False, message))
+    return Update(tuple(statements), _label(model, False, message), found)
+
+
+def _per_tick(
+    model: NeuronModel,
+    state: str,
+    slope: Expr,
+    values: Mapping[str, Any],
+    h: float,
+    found: dict[str, Any],
+) -> tuple[Expr, Expr]:
+    """(h/tau*a, f) of a slope a*f/tau with constants a and tau: they are multiplied once."""
+
+    def constant(expr: Expr) -> bool:
+        return set(names(expr)) <= {p.name for p in model.parameters}
+
+    value = h
+    if isinstance(slope, Op) and slope.op == "/" and constant(slope.args[1]):
+        value = value / evaluate(slope.args[1], values)
+        slope = slope.args[0]
+    while isinstance(slope, Op) and slope.op == "*" and constant(slope.args[0]):
+        value = value * evaluate(slope.args[0], values)
+        slope = slope.args[1]
+    found[f"{state}__step"] = float(value) if np.ndim(value) == 0 else value
+    return Sym(f"${state}__step"), slope
 
 
 def _exponential_euler(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Update:
@@ -247,8 +272,13 @@ def _exponential_euler(model: NeuronModel, values: Mapping[str, Any], dt: float)
 
 
 def _growth(
-    model: NeuronModel, state: str, jacobian: Expr, values: Mapping[str, Any], dt: float,
-    found: dict[str, Any], part: str = "",
+    model: NeuronModel,
+    state: str,
+    jacobian: Expr,
+    values: Mapping[str, Any],
+    dt: float,
+    found: dict[str, Any],
+    part: str = "",
 ) -> Expr:
     """(exp(J h) - 1)/J for h = dt, or half of it where ``part`` is "half"."""
     step = Op("*", (Num(0.5), _DT)) if part else _DT
@@ -367,9 +397,7 @@ def _rk4_split(model: NeuronModel, values: Mapping[str, Any], dt: float) -> Upda
         for state in linear:
             middle = _combination(state, ends[0][state], "__half", found)
             before.append(Statement(f"$y2_{state}", middle))
-            before.append(
-                Statement(f"$y4_{state}", _combination(state, ends[1][state], "", found))
-            )
+            before.append(Statement(f"$y4_{state}", _combination(state, ends[1][state], "", found)))
             last.append(Statement(state, Sym(f"$y4_{state}")))
             known[state] = (Sym(f"$y2_{state}"), Sym(f"$y4_{state}"))
     statements = (*before, *_stages(model, known), *last)
