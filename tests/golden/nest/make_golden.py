@@ -17,7 +17,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
 from benchmarks.sim._peers.handover import MODELS, Handover, random_network
 from benchmarks.sim._peers.nest_arrays import run
 
