@@ -34,7 +34,7 @@ def picture(
     figure = Figure(figsize=(10, 5), layout="constrained")
     FigureCanvasAgg(figure)
     raster, bars = figure.subplots(1, 2, width_ratios=(3, 1))
-    colours = mpl.colormaps["tab20"].colors  # type: ignore[attr-defined]
+    colours = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
     base, middles, found = 0, [], []
     for k, name in enumerate(names):
         e = events[name]
@@ -46,7 +46,7 @@ def picture(
         shown = row[part.id] >= 0
         raster.plot(
             (start + part.tick[shown]) * e.dt, base + row[part.id[shown]],
-            ",", color=colours[k % len(colours)],
+            ".", markersize=1.5, markeredgewidth=0, color=colours[k % len(colours)],
         )  # fmt: skip
         middles.append(base + rows / 2)
         found.append(len(e) / max(1, e.size) / max(e.duration, e.dt))
@@ -54,10 +54,10 @@ def picture(
     raster.set(xlabel="time [s]", yticks=middles, yticklabels=names, ylim=(base, 0))
     place = np.arange(len(names))
     width = 0.4 if expected else 0.8
-    bars.barh(place, found, width, label="found", color="tab:blue")
+    bars.barh(place, found, width, label="found", color=[colours[k % len(colours)] for k in place])
     if expected:
         known = [expected.get(name, np.nan) for name in names]
-        bars.barh(place + width, known, width, label="expected", color="tab:gray")
+        bars.barh(place + width, known, width, label="published", color="tab:gray", alpha=0.5)
         bars.legend(loc="lower right")
     bars.set(xlabel="rate [1/s]", yticks=place + width / 2 * bool(expected), yticklabels=names)
     bars.invert_yaxis()
