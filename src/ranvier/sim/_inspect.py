@@ -15,11 +15,9 @@ from ranvier.network import Probe
 from ranvier.sim._arrays import Arrays
 from ranvier.sim._pending import Pending
 from ranvier.sim._probes import Tap, read_now
+from ranvier.sim._profile import Profile, make_profile, metered
 from ranvier.sim._recorder import Recorder
 from ranvier.sim._watch import Breakpoint, Hit, Watch
-
-if TYPE_CHECKING:
-    from ranvier.sim._profile import Profile
 
 __all__ = ["Fault", "Inspected", "Mark"]
 
@@ -106,10 +104,11 @@ class Inspected:
 
     def _go(self, stop: int) -> list[Hit]:
         """Run to ``stop``, or to a breakpoint."""
-        if not self._watch:
-            self.run_to(stop)
-            return []
-        found = self._watch.run(self, stop)
+        with metered(self):
+            if not self._watch:
+                self.run_to(stop)
+                return []
+            found = self._watch.run(self, stop)
         self.hits += found
         return found
 
@@ -145,8 +144,6 @@ class Inspected:
 
     def profile(self) -> Profile:
         """Where the time and the memory went; raises RanvierError without ``profile=True``."""
-        from ranvier.sim._profile import make_profile
-
         if not self._arrays.make.profile:
             raise fail("profile", self.program.name, "was not profiled",
                        hint="Session(program, profile=True)")  # fmt: skip

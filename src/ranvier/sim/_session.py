@@ -18,7 +18,6 @@ from ranvier.sim._crew import Crew
 from ranvier.sim._emit import load_worker
 from ranvier.sim._inspect import Inspected
 from ranvier.sim._pending import Pending
-from ranvier.sim._profile import metered
 from ranvier.sim._recorder import Recorder, choose
 from ranvier.sim._stimulus import Stimulus, check_ticks, check_window, source_events
 from ranvier.sim._stop import Interrupted, stop_asked
@@ -280,17 +279,16 @@ class Session(Inspected):
         self._pending.forget(since)
         samples = recorder.room(stop - first)
         fault = np.full((a.layout.threads, 2), -1, np.int64)
-        with metered(self):
-            self._crew(
-                first, stop, self._oldest, a.layout.parts, a.parts, a.subs, a.state, a.param,
-                a.acc, a.out, a.scratch, a.random, a.who, a.streams, a.draws, a.limits,
-                a.limit_ptr, a.limit_of, a.synapses.delays, a.depth, a.hist_base, a.hist_cap,
-                a.hist_n, a.history, a.hist_value, since, self._pending.by_tick(since, stop),
-                self._pending.source, self._pending.value, a.synapses.row_ptr, a.synapses.row_run,
-                a.synapses.target, a.synapses.weight, *self._rows, self._counts, self._counters,
-                recorder.tick, recorder.slot, recorder.value, recorder.filled,
-                recorder.probes.rows, samples, self._clock, fault, *self._sleep,
-            )  # fmt: skip
+        self._crew(
+            first, stop, self._oldest, a.layout.parts, a.parts, a.subs, a.state, a.param, a.acc,
+            a.out, a.scratch, a.tallies, a.random, a.who, a.streams, a.draws, a.limits, a.limit_ptr,
+            a.limit_of, a.synapses.delays, a.depth, a.hist_base, a.hist_cap, a.hist_n, a.history,
+            a.hist_value, since, self._pending.by_tick(since, stop), self._pending.source,
+            self._pending.value, a.synapses.row_ptr, a.synapses.row_run, a.synapses.target,
+            a.synapses.weight, *self._rows, self._counts, self._counters, recorder.tick,
+            recorder.slot, recorder.value, recorder.filled, recorder.probes.rows, samples, self._clock,
+            fault, *self._sleep,
+        )  # fmt: skip
         failed = min(((int(t), int(s)) for t, s in fault if t >= 0), default=None)
         stop = stop if failed is None else failed[0] + 1  # all threads stop after that tick
         np.add.at(self._counts, self._pending.between(first, stop), 1)

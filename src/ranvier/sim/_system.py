@@ -423,8 +423,6 @@ def run(
         return run_reference(program, stimulus, ticks=ticks, window=window, reset=reset)
     if engine != "numba":
         raise unknown("engine", engine, ("numba", "reference"))
-    running = session(
-        program, state, record=record, window=window, reset=reset, threads=threads
-    )
+    running = session(program, state, record=record, window=window, reset=reset, threads=threads)
     running.advance(stimulus, ticks=ticks, progress=progress)
     return running.recording(state=keep_state)
