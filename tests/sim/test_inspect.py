@@ -17,7 +17,7 @@ from ranvier import sim
 from ranvier.compile import Program, compile, passes_from_text
 from ranvier.errors import RanvierError
 from ranvier.events import Events
-from ranvier.network import Dense, Network, OneToOne, Population, Probe, Projection
+from ranvier.network import Dense, Network, OneToOne, Population, Probe, Projection, Sparse
 from ranvier.sim import Breakpoint
 
 TICKS = 60
@@ -231,7 +231,8 @@ def test_probes_and_records_added_while_paused_begin_there_and_change_nothing(ma
     for name in ("h", "in"):
         late = whole.output(name).window(25, TICKS)
         assert recording.output(name).window(25, TICKS).same_as(late)
-        assert not len(recording.output(name).window(0, 25))
+        if machine != "ideal+ideal":  # there h was kept all along, for the bridge
+            assert not len(recording.output(name).window(0, 25))
     for name, since in (("h.v", 25), ("o.v", 40)):
         trace, all_of_it = recording.trace(name), whole.trace(name)
         keep = all_of_it.ticks >= since
@@ -244,13 +245,22 @@ def test_probes_and_records_added_while_paused_begin_there_and_change_nothing(ma
 @pytest.mark.parametrize("machine", ["ideal", "ideal32"])
 def test_sleeping_neurons_are_read_where_they_would_be_and_sleep_on(machine: str) -> None:
     passes = passes_from_text(["update.method=lazy"])
-    network = nets.small_network(hidden=160)
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, 16, 320), rng.integers(0, 160, 320)
+    network = Network(
+        populations=(nets.source(), nets.lif("h", 160)),
+        projections=(
+            nets.join("in", "h", Sparse(*pairs, rng.normal(0.4, 0.3, 320), (16, 160))),
+            nets.join("h", "h", OneToOne(np.full(160, 0.3), 160), delay=4e-3),
+        ),
+        outputs=("h",),
+    )
     made = compile(network, machine, dt=1e-3, passes=passes)
     assert any("rest" in block.reference for block in made.blocks)
     dense = sim.Session(compile(network, machine, dt=1e-3), threads=2)
     session, quiet = sim.Session(made, threads=2), sim.Session(made, threads=2)
     dense.probe("h.v")
-    sparse = given(0.02)
+    sparse = given(0.04)
     for tick in range(TICKS):
         if tick == 20:
             session.probe("h.v")
@@ -281,7 +291,7 @@ def test_names_of_states_are_checked(name: str) -> None:
             ask(f"{name}.w")
     with pytest.raises(RanvierError, match=r"must name a state; got 'h'; allowed: population"):
         session.read("h")
-    with pytest.raises(RanvierError, match="probe h.v.every: needs a whole number"):
+    with pytest.raises(RanvierError, match=r"probe h\.v\.every: needs a whole number"):
         session.probe("h.v", every=0)
     assert session.read("h.output").shape == (24,)
 
@@ -427,10 +437,12 @@ def test_a_state_that_blows_up_names_tick_and_neuron_exactly(
 ) -> None:
     """The potential jumps by -1.7e308 twice, or begins as NaN."""
     n, big = 300, 1.7e308
+    weights = np.full((n, 3), 1e-3)
+    weights[217], weights[250] = -big, [big, -big, 0]
     network = Network(
         populations=(nets.source("in", 3), nets.lif("h", n)),
         projections=(
-            nets.join("in", "h", Dense(np.zeros((n, 3)) + 1e-3)),
+            nets.join("in", "h", Dense(weights)),
             nets.join("h", "h", OneToOne(np.full(n, 1e-6), n)),
         ),
         outputs=("h",),
@@ -438,15 +450,14 @@ def test_a_state_that_blows_up_names_tick_and_neuron_exactly(
     passes = passes_from_text([f"update.method={update}"])
     made = compile(network, "ideal", dt=1e-3, passes=passes)
     session = sim.Session(made, threads=threads)
-    weights = session.weights("in->h").reshape(n, 3)
-    weights[217], weights[250] = -big, [big, -big, 0]
-    session.set_weights("in->h", weights.ravel())
     if np.isnan(weight):
         session._arrays.state[session._arrays.state_offset[0, "v"] + 217] = np.nan
     stimulus = Events.sorted([4, 4], [0, 1], size=3, ticks=TICKS, dt=1e-3)
     with pytest.raises(RanvierError) as caught:
         session.advance(stimulus, ticks=TICKS)
     tick = 0 if np.isnan(weight) else 5
-    assert f"h[217].v: stopped being a number; got {weight}; allowed: finite; it happened at " \
+    assert (
+        f"h[217].v: stopped being a number; got {weight}; allowed: finite; it happened at "
         f"tick {tick} ({tick * 1e-3:g} s)" in str(caught.value)
+    )
     assert session.tick == tick + 1

@@ -456,12 +456,8 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
             take_spike="value = hist_value[i]" if make.graded else "",
             keep_value="row_v[m] = value" if make.graded else "",
             more=", touched" if make.lazy else "",
-            touch_run="for k in range(run_at, run_at + b - a):\n"
-            + " " * 16
-            + "touched[k >> 6] |= u8(1) << u8(k & 63)"
-            if make.lazy
-            else "",
-            touch_one="touched[at[k] >> 6] |= u8(1) << u8(at[k] & 63)" if make.lazy else "",
+            touch_run=_in(12, _TOUCH_RUN).lstrip() if make.lazy else "",
+            touch_one=_in(16, _TOUCH_ONE).lstrip() if make.lazy else "",
         )
     )
     more = _more_arguments(make)
@@ -469,9 +465,9 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
     for k, _ in enumerate(variants):
         lines.append(f"{'if' if k == 0 else 'elif'} kind == {k}:")
         lines.append(
-            f"    at, rec = update_{k}(t, first, s, subs, state, param, acc_p, out, z, tally, random, who,"
-            " streams, draws, limits, limit_ptr, limit_of, history, hist_value, at, counts,"
-            f" counter, rec_tick, rec_slot, rec_value, rec, fault[me]{more})"
+            f"    at, rec = update_{k}(t, first, s, subs, state, param, acc_p, out, z, tally,"
+            " random, who, streams, draws, limits, limit_ptr, limit_of, history, hist_value, at,"
+            f" counts, counter, rec_tick, rec_slot, rec_value, rec, fault[me]{more})"
         )
     clocks = {
         "tic": "began = cycles()",
@@ -501,6 +497,13 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
     return "\n\n\n".join(part.strip() for part in [*parts, run]) + "\n"
 
 
+# What fills up a row wakes nobody: how rows are filled depends on how the program was cut.
+_TOUCH_RUN = (
+    "for k in range(b - a):",
+    "    if w[k] != 0:",
+    "        touched[(run_at + k) >> 6] |= u8(1) << u8((run_at + k) & 63)",
+)
+_TOUCH_ONE = ("if w[k] != 0:", "    touched[at[k] >> 6] |= u8(1) << u8(at[k] & 63)")
 _SAMPLE_ASLEEP = """elif probes[q, 0] == 2:
                     for i in range(n):
                         sample[column + i] = t - since[origin + i]"""

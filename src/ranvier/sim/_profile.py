@@ -31,7 +31,7 @@ __all__ = ["Profile", "ProfileRow", "join_profiles", "make_profile", "metered"]
 
 @njit(cache=True, nogil=True)
 def _now():
-    return cycles()
+    return cycles()  # type: ignore[call-arg]
 
 
 @contextmanager

@@ -286,8 +286,8 @@ class Session(Inspected):
             a.hist_value, since, self._pending.by_tick(since, stop), self._pending.source,
             self._pending.value, a.synapses.row_ptr, a.synapses.row_run, a.synapses.target,
             a.synapses.weight, *self._rows, self._counts, self._counters, recorder.tick,
-            recorder.slot, recorder.value, recorder.filled, recorder.probes.rows, samples, self._clock,
-            fault, *self._sleep,
+            recorder.slot, recorder.value, recorder.filled, recorder.probes.rows, samples,
+            self._clock, fault, *self._sleep,
         )  # fmt: skip
         failed = min(((int(t), int(s)) for t, s in fault if t >= 0), default=None)
         stop = stop if failed is None else failed[0] + 1  # all threads stop after that tick

@@ -396,8 +396,8 @@ def run(
     """Run a program on a stimulus and return the recording.
 
     ``ticks`` defaults to the stimulus' length. ``engine`` is ``"numba"`` or ``"reference"`` (plain
-    Python, slow, trusted by tests). Options as for :class:`Session`. Ctrl-C raises KeyboardInterrupt
-    and what was recorded is lost; a :class:`Session` keeps it.
+    Python, slow, trusted by tests). Options as for :class:`Session`. Ctrl-C raises
+    KeyboardInterrupt, and what was recorded is lost; a :class:`Session` keeps it.
     """
     _check_program(program)
     if not isinstance(cast("Any", stimulus), Events | Mapping | None):
