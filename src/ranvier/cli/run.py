@@ -10,6 +10,7 @@ import typer
 from ranvier.cli._command import Command, DtOption, JsonOption, OptionalChip, QuietOption, seconds
 from ranvier.cli._files import check_output, open_any, recipe_dt
 from ranvier.cli._output import Output, counted, table
+from ranvier.cli._running import show_memory, start, ticks_of
 from ranvier.cli._sample import ask
 
 __all__ = ["COMMAND", "run"]
@@ -40,6 +41,9 @@ def run(
     ticks: Annotated[
         int | None, typer.Option(min=0, help="How many ticks; the length of the input by default.")
     ] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", metavar="TIME", help="How long, e.g. 1s, for --ticks.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Keep the recording in this folder.")
     ] = None,
@@ -54,38 +58,69 @@ def run(
         str, typer.Option(help="numba, or reference: plain Python, slow, to compare with.")
     ] = "numba",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many threads; they change no result. All cores by default."),
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Show where the time and the memory went.")
+    ] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the state at the end, also after Ctrl-C."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Go on from a checkpoint; ticks of inputs count from it."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how much memory the run would take.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Also run more than 1e9 ticks.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
     """Run a program and count the spikes of every population.
 
-    A network is compiled first, for the ideal machine unless --chip names another.
+    A network is compiled first, for the ideal machine unless --chip names another. Ctrl-C stops
+    the run and keeps what was recorded (exit code 130); a second one does not wait.
     """
-    from ranvier import sim
     from ranvier.cli._stimulus import read_stimulus
 
     out = Output(json=json, quiet=quiet)
     tick = seconds("--dt", dt)
+    length = seconds("--time", time)
     check_output(output)
-    _check_inputs(given, data, ticks)
+    check_output(checkpoint)
+    if not dry_run:
+        _check_inputs(given, data, {"--ticks": ticks, "--time": length})
     kind, thing = open_any(file)
     asked = None if data is None else ask(kind, thing, file, data, sample)
     program = _program(out, file, (kind, thing), chip, tick or (asked and asked.dt), seed)
+    ticks = ticks_of(ticks, length, program.dt)
+    if dry_run:
+        return show_memory(out, program, threads=threads, ticks=ticks)
     stimulus = (
         asked.events if asked else read_stimulus(program, given or [], ticks=ticks, force=force)
     )
     windows = {"window": asked.ticks, "reset": True} if asked else {}
     with out.progress() as progress:
-        recording = sim.run(
+        ran = start(
             program,
             stimulus,
             ticks=ticks,
-            record=record or None,
             progress=progress,
             engine=engine,
+            resume=resume,
+            checkpoint=checkpoint,
+            threads=threads,
+            profile=profile,
+            record=record or None,
             **windows,
         )
+    recording = ran.recording
     rows = _rows(recording)
     document: dict[str, Any] = {
         "program": program.hash,
@@ -93,9 +128,10 @@ def run(
         "dt": recording.dt,
         "ticks": recording.ticks,
         "populations": rows,
+        **ran.to_dict(),
     }
-    shown = _shown(program, recording, rows)
-    if asked:
+    shown = [*_shown(program, recording, rows), "", *ran.lines()]
+    if asked and not ran.left:
         answer = asked.answer(recording)
         document |= {"label": asked.labels[0], "answer": answer}
         said = "no answer" if answer < 0 else f"answered {answer}"
@@ -107,19 +143,22 @@ def run(
     if output is not None:
         document["output"] = str(recording.save(output))
         shown += ["", f"wrote {output}"]
+    if ran.left:
+        shown += ["", ran.how_to_go_on(file, checkpoint)]
     out.result(document, *shown)
-    return 0
+    return 130 if ran.left else 0
 
 
-def _check_inputs(given: list[str] | None, data: str | None, ticks: int | None) -> None:
+def _check_inputs(given: list[str] | None, data: str | None, lengths: dict[str, Any]) -> None:
     from ranvier.errors import fail
 
-    if not given and data is None and ticks is None:
+    said = next((option for option, value in lengths.items() if value is not None), None)
+    if not given and data is None and said is None:
         hints = ("--input events.csv", "--data digits", "--ticks 100 for silence")
         raise fail("ticks", "ranvier run", "needs to know what to run on", hint=hints)
-    if data is not None and (given or ticks is not None):
+    if data is not None and (given or said is not None):
         raise fail("conflict", "--data", "brings its own input and length",
-                   got="--input" if given else "--ticks", hint="leave one of them out")  # fmt: skip
+                   got="--input" if given else said, hint="leave one of them out")  # fmt: skip
 
 
 def _costs(program: Any, recording: Any) -> list[Any]:
@@ -194,6 +233,8 @@ COMMAND = Command(
         "ranvier run digits.rvn --chip loihi1 --data digits --sample 3 --cost",
         "ranvier run net.rvn --chip loihi1 --dt 1ms --input left=a.csv --input right=b.npy",
         "ranvier run net.rvp --ticks 1000 --record hidden --json",
+        "ranvier run net.rvp --time 10s --threads 8 --profile",
+        "ranvier run net.rvp --resume net.state --time 10s --checkpoint net.state",
     ),
     panel="Run",
     order=60,

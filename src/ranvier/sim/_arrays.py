@@ -18,7 +18,7 @@ from ranvier.sim._build import Synapses
 from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
 from ranvier.sim._layout import Layout, lay_out
 
-__all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "kernels_of"]
+__all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "instant", "kernels_of"]
 
 IntArray = NDArray[np.int64]
 
@@ -219,7 +219,7 @@ def _flags(kernel: Kernel, block: Block) -> tuple[bool, ...]:
     return tuple(bool(np.ndim(block.values[name])) for name in kernel.params)
 
 
-def _instant(program: Program) -> bool:
+def instant(program: Program) -> bool:
     """Do neurons send to others within the same tick?"""
     rows = np.flatnonzero(program.row_delay == 0)
     if not rows.size:
@@ -239,16 +239,16 @@ def build(
     """Allocate everything a session needs."""
     dtype = NUMBERS[machine_of(program).dtype]
     kernels = kernels_of(program)
-    instant = _instant(program)
-    rests = _rests(program, kernels, instant)
+    at_once = instant(program)
+    rests = _rests(program, kernels, at_once)
     lazy = any(rests)
-    layout = lay_out(program, threads, [len(k.ports) for k in kernels], whole=instant, aligned=lazy)
+    layout = lay_out(program, threads, [len(k.ports) for k in kernels], whole=at_once, aligned=lazy)
     make = Make(
         lazy=lazy,
         single=dtype is np.float32,
         graded=any(k.output != "spike" for k in kernels)
         or any(b.signal != "spike" for b in program.inputs),
-        instant=instant,
+        instant=at_once,
         profile=profile,
     )
     variants: list[Variant] = []

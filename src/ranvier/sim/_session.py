@@ -16,6 +16,7 @@ from ranvier.progress import NoProgress, Progress
 from ranvier.sim._arrays import ROWS_IN_HAND, build
 from ranvier.sim._crew import Crew
 from ranvier.sim._emit import load_worker
+from ranvier.sim._estimate import check_memory
 from ranvier.sim._inspect import Inspected
 from ranvier.sim._pending import Pending
 from ranvier.sim._recorder import Recorder, choose
@@ -64,6 +65,7 @@ class Session(Inspected):
         self.program = program
         self.window, self.reset_windows = window, reset
         recorded = choose(program, record)
+        check_memory(program, threads=threads)
         self._arrays = a = build(program, threads=threads, profile=profile)
         self._dtype: Any = a.state.dtype.type
         self._crew = Crew(load_worker(a.variants, a.make), a.layout.threads)
