@@ -36,9 +36,7 @@ class Ran:
     def to_dict(self) -> dict[str, Any]:
         """For the document of --json."""
         found: dict[str, Any] = {
-            "seconds": self.seconds,
-            "speed": self.speed,
-            "threads": self.threads,
+            "timing": {"seconds": self.seconds, "speed": self.speed, "threads": self.threads},
             "interrupted": self.left > 0,
             "left": self.left,
         }
