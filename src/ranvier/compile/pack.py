@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile._draft import Draft, Piece
-from ranvier.compile._program import Block, InputBlock, Program, ProjectionTable, RuleTable
+from ranvier.compile._program import (
+    Block,
+    GapTable,
+    InputBlock,
+    Program,
+    ProjectionTable,
+    RuleTable,
+)
 from ranvier.network import Distribution
 
 __all__ = ["Pack", "pack_rows"]
@@ -72,8 +79,10 @@ class Pack:
                     origin=p.origin,
                 )
                 for p in draft.projections
+                if not network.projection(p.name).gap
             ),
             rules=rules,
+            gaps=_gaps(draft, layout),
             cores=np.array([placement[v] for v in order], np.int64),
             tables=_tables(draft, layout.slots, layout.sources),
             # A network without neurons still has its one core, with nothing on it.
@@ -148,6 +157,8 @@ def _rows(draft: Draft, layout: _Layout, first_of: dict[str, int]) -> dict[str, 
     source, core, delay, target, origin = [none], [none], [none], [none], [none]
     weight: list[NDArray[Any]] = [np.zeros(0, np.int64 if draft.chip.dtype == "i8" else np.float64)]
     for p in draft.projections:
+        if draft.network.projection(p.name).gap:
+            continue
         source.append(layout.slots[p.source][p.pre])
         core.append(layout.core_of[p.target][p.post])
         delay.append(p.delay)
@@ -249,6 +260,22 @@ def _in_order(draft: Draft, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
         done.append(ready)
         del waiting[ready]
     return tuple(sorted(pieces, key=lambda piece: done.index(piece.population)))
+
+
+def _gaps(draft: Draft, layout: _Layout) -> tuple[GapTable, ...]:
+    """Electrical synapses by projection."""
+    return tuple(
+        GapTable(
+            name=p.name,
+            state=draft.network.projection(p.name).gap,
+            pre=layout.slots[p.source][p.pre],
+            post=layout.slots[p.target][p.post],
+            ring=layout.ring_of[p.target][p.post] + p.port * layout.stride[p.target][p.post],
+            weight=np.asarray(p.weight, np.float64),
+        )
+        for p in draft.projections
+        if draft.network.projection(p.name).gap
+    )
 
 
 def _canonical(draft: Draft) -> dict[str, int]:

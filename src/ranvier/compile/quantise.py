@@ -51,6 +51,7 @@ class Quantise:
             and chip.topology is None
             and chip.dtype != "i8"
             and isinstance(p.connectivity, Rule)
+            and not p.gap
             and (not isinstance(p.delay, Distribution) or _free_delays(chip))
         )
         synapses: dict[str, Synapses] = {}

@@ -18,6 +18,7 @@ from ranvier.network._distribution import (
     Uniform,
     distribution_from,
 )
+from ranvier.network._dynamic import TsodyksMarkram
 from ranvier.network._lint import lint
 from ranvier.network._network import Network, Population, Probe, Projection, Signal
 from ranvier.network._rule import Chunk, Rule
@@ -44,6 +45,7 @@ __all__ = [
     "Sparse",
     "Synapses",
     "TickTable",
+    "TsodyksMarkram",
     "Uniform",
     "distribution_from",
     "lint",

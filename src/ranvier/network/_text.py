@@ -78,7 +78,8 @@ def _projection(projection: Projection) -> list[str]:
     delay = "1 tick" if projection.delay is None else f"{_value(projection.delay)} s"
     return [
         f"projection {projection.name}: {projection.source} -> {projection.target}"
-        f".{projection.port} delay {delay}",
+        f".{projection.port} {f'gap {projection.gap}' if projection.gap else f'delay {delay}'}"
+        f"{f' {projection.short_term}' if projection.short_term else ''}",
         f"    {_connectivity(projection.connectivity)}",
     ]
 
