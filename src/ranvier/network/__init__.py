@@ -18,9 +18,11 @@ from ranvier.network._distribution import (
     Uniform,
     distribution_from,
 )
+from ranvier.network._estimate import SynapseEstimate, estimate, refuse_too_large
 from ranvier.network._lint import lint
 from ranvier.network._network import Network, Population, Probe, Projection, Signal
 from ranvier.network._rule import Chunk, Rule
+from ranvier.network._space import Grid, Space
 from ranvier.network._text import to_text
 from ranvier.network._ticks import TickTable
 
@@ -31,6 +33,7 @@ __all__ = [
     "Dense",
     "Distribution",
     "Exponential",
+    "Grid",
     "LogNormal",
     "Network",
     "Normal",
@@ -41,13 +44,17 @@ __all__ = [
     "Projection",
     "Rule",
     "Signal",
+    "Space",
     "Sparse",
+    "SynapseEstimate",
     "Synapses",
     "TickTable",
     "Uniform",
     "distribution_from",
+    "estimate",
     "lint",
     "load",
+    "refuse_too_large",
     "save",
     "to_text",
 ]

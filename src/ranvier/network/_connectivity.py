@@ -88,6 +88,10 @@ class Connectivity:
         """An upper bound of the number of synapses, without making them."""
         return self.count()
 
+    def expected(self) -> float:
+        """Number of synapses without making them; the mean where they are drawn."""
+        return float(self.most())
+
     def synapses(self) -> Synapses:
         """Enumerate in canonical order."""
         raise TypeError("abstract")
@@ -215,6 +219,9 @@ class OneToOne(Connectivity):
     def sizes(self) -> tuple[int, int]:
         return self.n, self.n
 
+    def count(self) -> int:
+        return self.n
+
     def synapses(self) -> Synapses:
         index = np.arange(self.n)
         shared = self.weights.ndim == 0
@@ -284,6 +291,10 @@ class Conv(Connectivity):
                 "conv-geometry", "Conv", "the kernel is larger than the padded input", got=shape
             )
 
+    def count(self) -> int:
+        taps = tap_positions(*self._geometry())[0].size
+        return int(self.weights.shape[0] * self.weights.shape[1]) * int(taps)
+
     def _geometry(self) -> tuple[Any, Any, Any, Any, Any]:
         size, kernel = self.input_shape[1:], self.weights.shape[2:]
         return size, kernel, self.stride, self.padding, self.dilation
@@ -350,6 +361,9 @@ class Pool(Connectivity):
             raise fail(
                 "pool-geometry", "Pool", "the window is larger than the padded input", got=shape
             )
+
+    def count(self) -> int:
+        return self.input_shape[0] * int(tap_positions(*self._geometry())[0].size)
 
     def _geometry(self) -> tuple[Any, Any, Any, Any, Any]:
         ones = (1,) * (len(self.input_shape) - 1)
