@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ranvier.errors import fail, unknown
 from ranvier.network._given import shape_tuple, whole
+from ranvier.network._order import stable_order
 from ranvier.network._windows import int_pairs, int_tuple, tap_positions, window_shape
 
 __all__ = [
@@ -156,7 +157,7 @@ class Sparse(Connectivity):
             )
         object.__setattr__(self, "shape", shape)
         for name, limit in (("pre", shape[0]), ("post", shape[1])):
-            array = np.array(getattr(self, name))
+            array = np.asarray(getattr(self, name))
             if array.shape != self.weights.shape or (array.size and array.dtype.kind not in "iu"):
                 raise fail(
                     "sparse-index",
@@ -165,7 +166,7 @@ class Sparse(Connectivity):
                     got=f"{array.dtype} {array.shape}",
                     limit=f"int {self.weights.shape}",
                 )
-            array = array.astype(np.int64)
+            array = array.astype(np.int64)  # a copy
             if array.size and (array.min() < 0 or array.max() >= limit):
                 at = int(np.flatnonzero((array < 0) | (array >= limit))[0])
                 raise fail(
@@ -191,7 +192,9 @@ class Sparse(Connectivity):
         return self.weights.size
 
     def synapses(self) -> Synapses:
-        order = np.argsort(self.pre, kind="stable")
+        if self.pre.size and np.all(self.pre[1:] >= self.pre[:-1]):
+            return Synapses(self.pre, self.post, self.weights, np.arange(self.pre.size))
+        order = stable_order(self.pre).astype(np.int64)
         return Synapses(self.pre[order], self.post[order], self.weights[order], order)
 
 

@@ -18,7 +18,7 @@ __all__ = ["to_text"]
 
 def _value(value: Any) -> str:
     """A number, or the range and a short hash of an array."""
-    if isinstance(value, np.ndarray):
+    if not isinstance(value, Distribution) and np.ndim(value):
         array = np.asarray(value, np.float64)
         digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:8]
         if array.size == 0:
