@@ -23,6 +23,7 @@ from ranvier.network._lint import lint
 from ranvier.network._network import Network, Population, Probe, Projection, Signal
 from ranvier.network._rule import Chunk, Rule
 from ranvier.network._space import Grid, Space
+from ranvier.network._tables import from_csv, from_npz, from_parquet, from_table
 from ranvier.network._text import to_text
 from ranvier.network._ticks import TickTable
 
@@ -52,6 +53,10 @@ __all__ = [
     "Uniform",
     "distribution_from",
     "estimate",
+    "from_csv",
+    "from_npz",
+    "from_parquet",
+    "from_table",
     "lint",
     "load",
     "refuse_too_large",

@@ -185,6 +185,37 @@ class Sparse(Connectivity):
         coo = matrix.tocoo()
         return cls(coo.col, coo.row, coo.data, (coo.shape[1], coo.shape[0]))
 
+    @staticmethod
+    def from_table(
+        pre: Any, post: Any, weight: Any, delay: Any = None, **more: Any
+    ) -> tuple[Sparse, FloatArray | None]:
+        """(connectivity, delays [s] or None) of columns; options as
+        :func:`ranvier.network.from_table`."""
+        from ranvier.network._tables import from_table
+
+        return from_table(pre, post, weight, delay, **more)
+
+    @staticmethod
+    def from_csv(path: Any, **more: Any) -> tuple[Sparse, FloatArray | None]:
+        """As :func:`ranvier.network.from_csv`."""
+        from ranvier.network._tables import from_csv
+
+        return from_csv(path, **more)
+
+    @staticmethod
+    def from_parquet(path: Any, **more: Any) -> tuple[Sparse, FloatArray | None]:
+        """As :func:`ranvier.network.from_parquet`."""
+        from ranvier.network._tables import from_parquet
+
+        return from_parquet(path, **more)
+
+    @staticmethod
+    def from_npz(path: Any, **more: Any) -> tuple[Sparse, FloatArray | None]:
+        """As :func:`ranvier.network.from_npz`."""
+        from ranvier.network._tables import from_npz
+
+        return from_npz(path, **more)
+
     def sizes(self) -> tuple[int, int]:
         return self.shape
 
