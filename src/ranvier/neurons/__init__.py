@@ -9,6 +9,7 @@ A user writes a model by constructing :class:`NeuronModel`; a package ships one 
 from ranvier.neurons._generate import Discrete, StepIR, discretise
 from ranvier.neurons._kernel import Kernel
 from ranvier.neurons._model import NeuronModel
+from ranvier.neurons._multisynapse import multisynapse
 from ranvier.neurons._parts import Equation, Noise, Output, Parameter, Port
 from ranvier.neurons._schemes import METHODS
 from ranvier.neurons._torch import (
@@ -44,6 +45,7 @@ __all__ = [
     "discretise",
     "fast_sigmoid",
     "get",
+    "multisynapse",
     "torch_state",
     "torch_step",
     "torch_values",
