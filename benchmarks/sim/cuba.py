@@ -48,7 +48,9 @@ def _case(args, python: str, folder: Path, neurons: int, bits: int) -> None:
             python, "brian2_random.py", folder / str(n), args.model, "--neurons", str(neurons),
             "--float", str(bits), "--threads", str(n), "--seconds", str(args.seconds),
         )  # fmt: skip
-        first[n] = min(built[n].run() for _ in range(3))
+        first[n] = built[n].run()
+        if first[n] < 5:  # threads that wait for each other on a busy machine take minutes
+            first[n] = min(first[n], built[n].run(), built[n].run())
         _harness.say(args, f"{name}: Brian2 on {n} threads {first[n]:.3f} s")
     best = min(first, key=lambda n: first[n])
     chip = "ideal" if bits == 64 else args.chip32

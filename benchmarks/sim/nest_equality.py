@@ -14,13 +14,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from tests.nest_networks import Foreign, find_model, first_difference
 
 from benchmarks._common import finish
 from benchmarks.sim import _harness
 from benchmarks.sim._peers.handover import MODELS, random_network
 from ranvier import sim
 from ranvier.compile import compile
-from tests.nest_networks import Foreign, find_model, first_difference
 
 
 def main() -> None:
