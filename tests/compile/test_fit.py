@@ -168,7 +168,7 @@ def test_a_model_the_chip_does_not_have() -> None:
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"chip": "loihi"}, "unknown chip; got 'loihi'; allowed: ideal, loihi1"),
+    ({"chip": "loihi"}, "unknown chip; got 'loihi'; allowed: ideal, ideal32, loihi1"),
     ({"chip": "loihi"}, "did you mean 'loihi1'?"),
     ({"chip": "loihi1+spinaker1"}, "did you mean 'spinnaker1'?"),
     ({"dt": -1e-3}, "dt must be positive seconds; got -0.001"),

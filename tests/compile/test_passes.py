@@ -67,7 +67,7 @@ def test_golden_texts(name: str) -> None:
             drafts[step] = after
 
     program = compile(network, chip, dt=1e-3, between=between)
-    assert list(drafts) == ["legalise", "quantise", "partition", "place", "route"]
+    assert list(drafts) == ["legalise", "quantise", "update", "partition", "place", "route"]
     text = "\n".join(
         [
             network.to_text(),

@@ -335,7 +335,8 @@ class Chip:
     """One machine. A board or a mixed system is a Chip made of ``parts`` and ``links``.
 
     ``dtype`` is the number format of state, parameters and accumulators in the engine
-    (``"f8"`` float64, ``"i8"`` int64 that the kernel wraps to the chip's own widths).
+    (``"f8"`` float64, ``"f4"`` float32, ``"i8"`` int64 that the kernel wraps to the chip's own
+    widths).
     ``shared_cores`` tells whether neurons of several populations may share a core;
     ``router_entries`` bounds a router's multicast table; ``cores_per_chip`` is given where the
     machine is a board of several chips. ``topology=None`` means a single core without limits.
@@ -346,7 +347,7 @@ class Chip:
     name: str
     title: str
     source: str
-    dtype: Literal["f8", "i8"]
+    dtype: Literal["f8", "f4", "i8"]
     exactness: str
     implementations: tuple[Implementation, ...] = ()
     topology: Topology | None = None

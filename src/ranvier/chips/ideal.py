@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 from ranvier.chips._spec import Chip, Incoming, Quantised
 from ranvier.errors import Issue
 from ranvier.network import Population
-from ranvier.neurons import Kernel, NeuronModel, discretise
+from ranvier.neurons import Kernel, NeuronModel, discretise, rest_map
 
 __all__ = ["CHIP", "Equations"]
 
 
 @dataclass(frozen=True)
 class Equations:
-    """Any neuron model, run as stated: exact propagators where linear, a named solver otherwise."""
+    """Any neuron model, run as stated: exact propagators where linear, a named solver otherwise.
+
+    ``single`` is said in the labels: the machine computes in float32.
+    """
 
     name: str = "equations"
+    single: bool = False
 
     def check(
         self, population: Population, incoming: Mapping[str, Incoming], dt: float
@@ -30,13 +34,14 @@ class Equations:
         model = population.model
         assert model is not None
         discrete = discretise(model, population.parameters, dt, population.method)
-        exact = discrete.method in ("exact", "discrete")
+        exact = discrete.method in ("exact", "discrete") and not self.single
+        rounded = ", rounded to float32" if self.single else ""
         return [
             Issue(
                 code="integration",
                 severity="exact" if exact else "approximate",
                 where=population.name,
-                message=f"{model.name} integrated by {discrete.method}",
+                message=f"{model.name} integrated by {discrete.method}{rounded}",
             )
         ]
 
@@ -70,8 +75,13 @@ class Equations:
                 for name, given in incoming.items()
                 if given.weights is not None
             },
-            synapse_bits=dict.fromkeys(incoming, 64.0),
+            synapse_bits=dict.fromkeys(incoming, 32.0 if self.single else 64.0),
         )
+
+    def rest(self, population: Population, dt: float) -> dict[str, Any] | None:
+        """How its neurons move while nothing arrives; None where that has no closed form."""
+        assert population.model is not None
+        return rest_map(population.model, population.parameters, dt, population.method)
 
     def kernel(self, reference: Mapping[str, Any]) -> Kernel:
         """Generated from the statement carried by the program."""

@@ -58,7 +58,7 @@ def _overview(chip: Any) -> dict[str, Any]:
         "source": chip.source,
         "cores": None if chip.topology is None else chip.topology.cores,
         "dt": chip.dt,
-        "dtype": {"f8": "float64", "i8": "integer"}[chip.dtype],
+        "dtype": {"f8": "float64", "f4": "float32", "i8": "integer"}[chip.dtype],
         "exactness": chip.exactness,
         "costs": [cost.name for cost in chip.costs],
     }

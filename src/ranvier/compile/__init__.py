@@ -24,6 +24,7 @@ from ranvier.compile.partition import Partition
 from ranvier.compile.place import Place
 from ranvier.compile.quantise import Quantise
 from ranvier.compile.route import Route
+from ranvier.compile.update import Update
 
 __all__ = [
     "PASSES",
@@ -43,6 +44,7 @@ __all__ = [
     "Quantise",
     "Route",
     "RuleTable",
+    "Update",
     "compile",
     "default_passes",
     "find_projection",

@@ -31,7 +31,8 @@ class Draft:
     ``source_hash`` is the hash of the network as it was given. ``activity[population]`` [size] is
     the expected events per tick of each source (1 where nothing is known). ``cores`` lists the
     pieces of each virtual core, ``placement`` the physical core of each. ``rules`` names
-    projections that stay procedural, ``rule_delays`` their delay in ticks. ``tables``, ``ledger``
+    projections that stay procedural, ``rule_delays`` their delay in ticks. ``update`` and ``rests``
+    are the algorithm and how neurons that may sleep come to rest. ``tables``, ``ledger``
     and ``quantities`` are described in Program.
     """
 
@@ -46,6 +47,8 @@ class Draft:
     projections: tuple[QuantisedProjection, ...] = ()
     rules: tuple[str, ...] = ()
     rule_delays: Mapping[str, int] = field(default_factory=dict[str, int])
+    update: str = "dense"
+    rests: Mapping[str, Any] = field(default_factory=dict[str, Any])
     cores: tuple[tuple[Piece, ...], ...] = ()
     placement: tuple[int, ...] = ()
     tables: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict[str, Any])

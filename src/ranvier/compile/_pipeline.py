@@ -30,16 +30,16 @@ Between = Callable[[str, Draft, "Draft | Program"], None]
 PASSES: Registry[type[Pass]] = Registry("pass", "ranvier.compile", "PASS")
 """All passes by name: the files of this package and those of installed packages."""
 
-ORDER = ("legalise", "quantise", "partition", "place", "route")
+ORDER = ("legalise", "quantise", "update", "partition", "place", "route")
 """The line every network goes along; packing always comes last."""
 
 
 def default_passes(*, mapped: bool = True) -> tuple[Pass, ...]:
-    """legalise, quantise, partition, place, route; packing always comes last.
+    """legalise, quantise, update, partition, place, route; packing always comes last.
 
-    ``mapped=False`` stops after quantise: the quantised network on one boundless core.
+    ``mapped=False`` stops after update: the quantised network on one boundless core.
     """
-    return tuple(PASSES.get(name)() for name in (ORDER if mapped else ORDER[:2]))
+    return tuple(PASSES.get(name)() for name in (ORDER if mapped else ORDER[:3]))
 
 
 def passes_from_text(
@@ -304,8 +304,7 @@ def _deal_out(network: Network, names: list[str], legal: list[str], where: dict[
     """Fill in a part for every population: in order, those joined without delay together."""
     group: dict[str, str] = dict(zip(names, names, strict=True))
     for p in network.projections:
-        zero = p.delay is not None and np.size(p.delay) and float(np.min(p.delay)) == 0
-        if zero and p.source in group:
+        if p.immediate and p.source in group:
             joined, gone = group[p.source], group[p.target]
             for name in names:
                 if group[name] == gone:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ranvier.compile._draft import Draft, Piece
 from ranvier.compile._program import Block, InputBlock, Program, ProjectionTable, RuleTable
+from ranvier.network import Distribution
 
 __all__ = ["Pack", "pack_rows"]
 
@@ -82,7 +83,7 @@ class Pack:
             },
             limits={limit.resource: limit.limit for limit in chip.limits},
             quantities=dict(draft.quantities),
-            algorithms={"update": "dense"},
+            algorithms={"update": draft.update},
             issues=draft.issues,
             **rows,
         )
@@ -145,7 +146,7 @@ def _rows(draft: Draft, layout: _Layout, first_of: dict[str, int]) -> dict[str, 
     """All stored synapses of all projections, laid out."""
     none = np.zeros(0, np.int64)
     source, core, delay, target, origin = [none], [none], [none], [none], [none]
-    weight: list[NDArray[Any]] = [np.zeros(0, np.float64 if draft.chip.dtype == "f8" else np.int64)]
+    weight: list[NDArray[Any]] = [np.zeros(0, np.int64 if draft.chip.dtype == "i8" else np.float64)]
     for p in draft.projections:
         source.append(layout.slots[p.source][p.pre])
         core.append(layout.core_of[p.target][p.post])
@@ -218,7 +219,7 @@ def _block(draft: Draft, piece: Piece, core: int, start: int, ring: int) -> Bloc
         start=start,
         n=int(piece.index.size),
         ring=ring,
-        reference=quantised.reference,
+        reference={**quantised.reference, **_rest(draft, piece)},
         values={k: _cut(v, piece.index) for k, v in quantised.values.items()},
         initial={k: _cut(v, piece.index) for k, v in quantised.initial.items()},
         output=quantised.kernel.output,
@@ -229,15 +230,18 @@ def _block(draft: Draft, piece: Piece, core: int, start: int, ring: int) -> Bloc
     )
 
 
+def _rest(draft: Draft, piece: Piece) -> dict[str, Any]:
+    rest = draft.rests.get(piece.population)
+    return {} if rest is None else {"rest": rest}
+
+
 def _in_order(draft: Draft, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     """Populations so that a projection without delay goes from an earlier to a later one."""
     names = list(dict.fromkeys(piece.population for piece in pieces))
     waiting: dict[str, set[str]] = {name: set() for name in names}
     by_name = {p.name: p for p in draft.network.projections}
     for projection in by_name.values():
-        delay = projection.delay
-        zero = delay is not None and np.size(delay) and float(np.min(delay)) == 0
-        if zero and draft.chip.min_delay == 0 and projection.source in waiting:
+        if projection.immediate and draft.chip.min_delay == 0 and projection.source in waiting:
             waiting[projection.target].add(projection.source)
     done: list[str] = []
     while waiting:
@@ -277,6 +281,7 @@ def _rules(
                 ring=int(layout.ring_of[p.target][0] + port * layout.stride[p.target][0]),
                 delay=draft.rule_delays[name],
                 rule=data,
+                law=p.delay.to_dict() if isinstance(p.delay, Distribution) else None,
             )
         )
     return tuple(tables)

@@ -9,7 +9,9 @@ A user writes a model by constructing :class:`NeuronModel`; a package ships one 
 from ranvier.neurons._generate import Discrete, StepIR, discretise
 from ranvier.neurons._kernel import Kernel
 from ranvier.neurons._model import NeuronModel
-from ranvier.neurons._parts import Equation, Output, Parameter, Port
+from ranvier.neurons._parts import Equation, Noise, Output, Parameter, Port
+from ranvier.neurons._random import draw, poisson_table
+from ranvier.neurons._rest import rest_map
 from ranvier.neurons._schemes import METHODS
 from ranvier.neurons._torch import (
     Surrogate,
@@ -22,7 +24,7 @@ from ranvier.neurons._torch import (
     torch_values,
     triangle,
 )
-from ranvier.neurons._vary import with_reset, with_threshold
+from ranvier.neurons._vary import with_poisson, with_reset, with_threshold
 from ranvier.registry import Registry
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Equation",
     "Kernel",
     "NeuronModel",
+    "Noise",
     "Output",
     "Parameter",
     "Port",
@@ -41,12 +44,16 @@ __all__ = [
     "arctan",
     "boxcar",
     "discretise",
+    "draw",
     "fast_sigmoid",
     "get",
+    "poisson_table",
+    "rest_map",
     "torch_state",
     "torch_step",
     "torch_values",
     "triangle",
+    "with_poisson",
     "with_reset",
     "with_threshold",
 ]

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, get_args
 from ranvier.errors import RanvierError, fail, suggest, unknown
 from ranvier.neurons._dimensions import check_unit, unit_of
 from ranvier.neurons._expr import FUNCTIONS, Expr, Sym, depth, names, next_name, parse, size
-from ranvier.neurons._parts import Equation, EquationKind, Output, Port, PortKind, Rounding
+from ranvier.neurons._parts import (
+    METHOD_NAMES,
+    Equation,
+    EquationKind,
+    Noise,
+    NoiseKind,
+    Output,
+    Port,
+    PortKind,
+    Rounding,
+)
 from ranvier.units import DIMENSIONLESS, Unit, parse_unit
 
 if TYPE_CHECKING:
@@ -26,6 +36,7 @@ __all__ = [
     "parse_reset",
     "parse_threshold",
     "plain_names",
+    "port_unit",
 ]
 
 RESERVED = frozenset({"dt", "out", "math", "refractory_left", "refractory_ticks", "reset_pending"})
@@ -58,6 +69,11 @@ def check(model: NeuronModel) -> None:
             _claim(model, port.variable, "port variable", known)
         _check_si(model, f"port {port.name!r}", port.unit)
     _check_port_names(model)
+    for port in model.ports:
+        _check_scale(model, port)
+    for noise in model.noises:
+        _claim(model, noise.name, "noise", known)
+        _check_noise(model, noise)
     if not model.equations:
         raise fail("no-equations", model.where, "a model needs an equation", limit=_FORMS)
     for equation in model.parsed:
@@ -66,6 +82,9 @@ def check(model: NeuronModel) -> None:
     if {"ode", "discrete"} <= kinds:
         raise fail("mixed-time", model.where, "differential and [n+1] equations do not mix",
                    hint="write the whole model in one of the two forms")  # fmt: skip
+    if model.method is not None and (model.method == "discrete") != model.is_discrete:
+        raise fail("wrong-method", model.where, "'discrete' goes with [n+1] equations, and only"
+                   " with them", got=model.method, hint="leave method out")  # fmt: skip
     _check_equations(model)
     _check_spiking(model)
     for state, value in model.initial.items():
@@ -74,13 +93,15 @@ def check(model: NeuronModel) -> None:
 
 def _check_types(model: NeuronModel) -> None:
     texts = [*model.equations, *model.reset, *model.refractory_hold]
-    texts += [
-        t for t in (model.threshold, model.refractory, model.output_expression) if t is not None
-    ]
+    single = (model.threshold, model.refractory, model.output_expression, model.method)
+    texts += [t for t in single if t is not None]
+    for noise in model.noises:
+        texts += [noise.name, noise.rate, noise.port, noise.weight, noise.doc]
+        one_of(model, f"noise {noise.name!r}: kind", noise.kind, get_args(NoiseKind))
     for item in (*model.parameters, *model.ports):
         texts += [item.name, item.unit, item.doc]
         if isinstance(item, Port):
-            texts += [item.variable]
+            texts += [item.variable, item.scale]
             one_of(model, f"port {item.name!r}: kind", item.kind, get_args(PortKind))
         elif item.default is not None and not _is_number(item.default):
             raise fail("bad-parameter", f"{model.where}, parameter {item.name!r}",
@@ -89,13 +110,20 @@ def _check_types(model: NeuronModel) -> None:
         if not isinstance(text, str):
             raise fail("bad-model", model.where, "text expected", got=repr(text)[:80])
     if (
-        max(len(model.equations), len(model.parameters), len(model.ports), len(model.reset))
+        max(
+            len(model.equations),
+            len(model.parameters),
+            len(model.ports),
+            len(model.noises),
+            len(model.reset),
+        )
         > MAX_ITEMS
     ):
         raise fail("model-too-large", model.where, "too many parts", limit=MAX_ITEMS)
     one_of(model, "output", model.output, get_args(Output))
     one_of(model, "refractory_rounding", model.refractory_rounding, get_args(Rounding))
     one_of(model, "reset_delay", model.reset_delay, (0, 1))
+    one_of(model, "method", model.method, (None, *METHOD_NAMES))
 
 
 def _is_number(value: object) -> bool:
@@ -157,6 +185,44 @@ def _check_port_names(model: NeuronModel) -> None:
         seen.add(port.name)
 
 
+def _check_scale(model: NeuronModel, port: Port) -> None:
+    where = f"{model.where}, port {port.name!r}, scale"
+    expr = parse(port.scale, where=where, allowed={p.name for p in model.parameters})
+    unit_of(expr, {p.name: parse_unit(p.unit) for p in model.parameters}, where=where)
+
+
+def port_unit(model: NeuronModel, port: Port) -> Unit:
+    """Unit of what a port adds to its state or is in the equations: its own times its scale's."""
+    units = {p.name: parse_unit(p.unit) for p in model.parameters}
+    scale = unit_of(parse(port.scale, where=model.where), units, where=model.where)
+    return parse_unit(port.unit) * (scale or DIMENSIONLESS)
+
+
+def _check_noise(model: NeuronModel, noise: Noise) -> None:
+    where = f"{model.where}, noise {noise.name!r}"
+    if (noise.kind == "poisson") != bool(noise.rate):
+        raise fail("bad-noise", where, "rate= goes with kind 'poisson', and only with it",
+                   got=f"kind {noise.kind!r}, rate {noise.rate!r}",
+                   hint="name a parameter in 1/s")  # fmt: skip
+    if noise.rate:
+        _check_named(model, noise.rate, parse_unit("1/s"), f"{where}, rate")
+    if bool(noise.port) != bool(noise.weight) or (noise.port and noise.kind != "poisson"):
+        raise fail("bad-noise", where, "port= and weight= go together, with kind 'poisson'",
+                   got=f"kind {noise.kind!r}, port {noise.port!r}, weight {noise.weight!r}",
+                   hint="use the noise by its name in the equations instead")  # fmt: skip
+    if noise.port:
+        unit = parse_unit(model.port(noise.port).unit)
+        _check_named(model, noise.weight, unit, f"{where}, weight")
+
+
+def _check_named(model: NeuronModel, name: str, unit: Unit, where: str) -> None:
+    """Raise unless ``name`` is a parameter in this unit."""
+    known = {p.name: parse_unit(p.unit) for p in model.parameters}
+    if name not in known:
+        raise unknown("parameter", name, known, where=where)
+    check_unit(Sym(name), unit, known, where=where)
+
+
 def parse_equations(model: NeuronModel) -> list[Equation]:
     """Read all equations: the left-hand sides, which define names, then the right-hand sides."""
     heads: list[tuple[EquationKind, str, str, str, str]] = []
@@ -176,7 +242,7 @@ def parse_equations(model: NeuronModel) -> list[Equation]:
         else:
             raise fail("bad-equation", where, "not an equation", limit=_FORMS)
     base = {p.name for p in model.parameters}
-    base |= {p.variable for p in model.ports if p.kind == "hold"}
+    base |= {"dt", *model.inputs}
     states = {name for kind, name, *_ in heads if kind != "algebraic"}
     known = base | states
     result: list[Equation] = []
@@ -212,7 +278,7 @@ def _check_equations(model: NeuronModel) -> None:
             where = f"{model.where}, port {port.name!r}"
             if port.variable not in model.states:
                 raise unknown("state", port.variable, model.states, where=where)
-            check_unit(Sym(port.variable), parse_unit(port.unit), model.units, where=where)
+            check_unit(Sym(port.variable), port_unit(model, port), model.units, where=where)
 
 
 def _check_spiking(model: NeuronModel) -> None:

@@ -2,7 +2,7 @@
 
 A tick, in this order, for every generated kernel and torch step:
 
-1. ports: the sums that arrive at this tick;
+1. ports: the sums that arrive at this tick, Poisson counts last, then times the port's scale;
 2. a refractory neuron (``refractory_left > 0``) keeps the states in ``refractory_hold``;
 3. the others are integrated over dt, with held ports constant;
 4. jumps are added (not to states that are held);
@@ -68,12 +68,13 @@ Taylor polynomial, with an error of z**3/24 < 5e-17."""
 @dataclass(frozen=True)
 class StepIR:
     """Straight-line statements; inputs are ``s_<state>``, ``x_<port>``, ``p_<param>``; results are
-    ``n_<state>`` and ``out``."""
+    ``n_<state>`` and ``out``. ``draws`` are (input name ``d_<noise>``, kind as in Kernel)."""
 
     statements: tuple[Assign, ...]
     state: tuple[str, ...]
     ports: tuple[str, ...]
     params: tuple[str, ...]
+    draws: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,28 +109,34 @@ def discretise(
 
     ``parameters`` are floats or arrays [n] in SI units; those not given take their default.
     ``method``: ``exact`` (linear models, the default for them), ``exponential_euler`` (the default
-    for others), ``euler``, ``euler_sequential``, ``rk4``, or ``discrete`` for [n+1] equations, for
-    which dt is the model's own and only the refractory time depends on it. ``ports`` keeps only
-    those ports (the others receive nothing), which makes a smaller kernel. Raises RanvierError.
+    for others), ``exponential_midpoint``, ``euler``, ``euler_sequential``, ``euler_halves``,
+    ``rk4``, ``rk4_split`` (RK4 given the exact course of the linear states), or ``discrete`` for
+    [n+1] equations, for which dt is the model's own and only the refractory time depends on it.
+    ``ports`` keeps only those ports (the others receive nothing but their Poisson noise, where the
+    model has one), which makes a smaller kernel. Raises RanvierError.
     """
     if not (isinstance(dt, int | float | np.floating) and 0 < dt < np.inf):
         raise fail("bad-dt", model.where, "dt must be a positive number of seconds", got=repr(dt))
     values = _values(model, parameters)
     chosen = tuple(model.ports if ports is None else (model.port(p) for p in ports))
     method = _method(model, method)
+    values["dt"] = float(dt)
     scheme = update(model, method, values, float(dt))
     _check_finite(model, scheme, values)
     refractory, label = _refractory(model, values, float(dt), scheme.label)
     statements, state = _tick(model, scheme, chosen, refractory is not None)
     available: dict[str, Value] = {f"p_{n}": v for n, v in values.items()}
     available |= {f"p_{n}": v for n, v in scheme.values.items()}
-    available["p_dt"] = float(dt)
+    available |= _port_values(model, values, float(dt))
     if refractory is not None:
         available["p_refractory_ticks"] = refractory
     body = _lower(statements)
     used = {n for s in body for n in names(s.value)}
+    draws = tuple((f"d_{n.name}", n) for n in model.noises if f"d_{n.name}" in used)
+    used |= {f"p_{n.name}__mean" for _, n in draws if n.kind == "poisson"}
     params = tuple(n[2:] for n in available if n in used)
-    step = StepIR(tuple(body), state, tuple(p.name for p in chosen), params)
+    kinds = tuple((d, f"poisson:{n.name}__mean" if n.rate else n.kind) for d, n in draws)
+    step = StepIR(tuple(body), state, tuple(p.name for p in chosen), params, kinds)
     initial = {s: _initial(model, s, values) for s in state}
     return Discrete(
         model=model, dt=float(dt), method=method, kernel=_kernel(model, step), step_ir=step,
@@ -169,6 +176,55 @@ def _values(model: NeuronModel, parameters: Mapping[str, Any]) -> dict[str, Valu
             length = (parameter.name, array.size)
         result[parameter.name] = float(array) if array.ndim == 0 else array
     return result
+
+
+def _port_values(model: NeuronModel, values: Mapping[str, Value], dt: float) -> dict[str, Value]:
+    """Means per tick of the Poisson noises, scales of the ports."""
+    found: dict[str, Value] = {}
+    for noise in model.noises:
+        if noise.rate:
+            rate = np.asarray(values[noise.rate])
+            if np.any(rate < 0):
+                raise fail("bad-parameter", f"{model.where}, parameter {noise.rate!r}",
+                           "a rate is negative", got=f"{rate.min()} 1/s")  # fmt: skip
+            found[f"p_{noise.name}__mean"] = _value(rate * dt)
+    for port in model.ports:
+        scale = _scale(port)
+        if scale is not None:
+            value = evaluate(scale, values)
+            if not np.all(np.isfinite(value)):
+                raise _not_finite(model, f"the scale {port.scale!r} of port {port.name!r}", values)
+            found[f"p_{port.name}__scale"] = _value(value)
+    return found
+
+
+def _value(array: Any) -> Value:
+    return float(array) if np.ndim(array) == 0 else np.asarray(array, dtype=np.float64)
+
+
+def _scale(port: Port) -> Expr | None:
+    expr = parse(port.scale, where=f"port {port.name!r}")
+    return None if expr == Num(1.0) else expr
+
+
+def _arrivals(model: NeuronModel, ports: Sequence[Port]) -> tuple[list[Assign], dict[str, Expr]]:
+    """What each port adds to a state or is in the equations, by port; 0 if nothing can arrive."""
+    body: list[Assign] = []
+    found: dict[str, Expr] = {}
+    for port in model.ports:
+        total: Expr = Sym(f"x_{port.name}") if port in ports else Num(0.0)
+        plain = total
+        for noise in model.noises:  # after the synapses
+            if noise.port == port.name:
+                part = Op("*", (Sym(f"p_{noise.weight}"), Sym(f"d_{noise.name}")))
+                total = add(total, part)
+        if total != Num(0.0) and _scale(port) is not None:
+            total = Op("*", (total, Sym(f"p_{port.name}__scale")))
+        if total != plain:
+            body.append(Assign(f"in_{port.name}", total))
+            total = Sym(f"in_{port.name}")
+        found[port.name] = total
+    return body, found
 
 
 def _method(model: NeuronModel, method: str | None) -> str:
@@ -263,10 +319,10 @@ def _tick(
     before: dict[str, Expr] = {s: Sym(f"s_{s}") for s in model.states}
     after: dict[str, Expr] = {s: Sym(f"n_{s}") for s in model.states}
     fixed: dict[str, Expr] = {p.name: Sym(f"p_{p.name}") for p in model.parameters}
-    fixed |= {p.variable: Num(0.0) for p in model.ports if p.kind == "hold"}
-    fixed |= {p.variable: Sym(f"x_{p.name}") for p in ports if p.kind == "hold"}
+    fixed |= {n.name: Sym(f"d_{n.name}") for n in model.noises} | {"dt": Sym("p_dt")}
+    body, arriving = _arrivals(model, ports)
+    fixed |= {p.variable: arriving[p.name] for p in model.ports if p.kind == "hold"}
     late = {**fixed, **after}
-    body: list[Assign] = []
 
     def held(free: Expr, kept: Expr) -> Expr:
         return Op("hold", (_HELD, kept, free)) if refractory else free
@@ -285,9 +341,10 @@ def _tick(
             expr = held(expr, _without_zeros(other) if absent else other)
         target = after.get(statement.target) or scope[statement.target]
         body.append(Assign(show(target), expr))
-    for port in ports:
-        if port.kind == "jump":
-            state, x = after[port.variable], Sym(f"x_{port.name}")
+    for port in model.ports:
+        x = arriving[port.name]
+        if port.kind == "jump" and x != Num(0.0):
+            state = after[port.variable]
             free: Expr = Op("+", (state, x))
             expr = held(free, state) if port.variable in model.refractory_hold else free
             body.append(Assign(f"n_{port.variable}", expr))
@@ -377,10 +434,12 @@ def _lower(statements: Sequence[Assign]) -> list[Assign]:
 def _kernel(model: NeuronModel, step: StepIR) -> Kernel:
     arguments = [f"s_{s}" for s in step.state]
     arguments += [f"x_{p}" for p in step.ports] + [f"p_{p}" for p in step.params]
+    arguments += [d for d, _ in step.draws]
     used: set[str] = set()
 
     def call(op: Op, text: Any) -> str:
-        if op.op in HELPERS and any(isinstance(x, Op) for x in op.args):
+        always = op.op == "expm1_over"
+        if op.op in HELPERS and (always or any(isinstance(x, Op) for x in op.args)):
             used.add(op.op)
             return f"{HELPERS[op.op].split('(')[0][4:]}({', '.join(text(x, 0) for x in op.args)})"
         a = [text(x, 9) for x in op.args]
@@ -422,6 +481,7 @@ def _kernel(model: NeuronModel, step: StepIR) -> Kernel:
     return Kernel(
         name=model.name, state=step.state, ports=step.ports, params=step.params, source=source,
         helpers=tuple(HELPERS[h] for h in sorted(used)), output=model.output,
+        draws=tuple(kind for _, kind in step.draws),
     )  # fmt: skip
 
 

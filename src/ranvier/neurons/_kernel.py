@@ -28,13 +28,17 @@ _BUILTINS = ("abs", "min", "max", "int", "float", "bool", "round")
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:
-    """``source`` defines ``step(<state...>, <ports...>, <params...>)`` and ends in
+    """``source`` defines ``step(<state...>, <ports...>, <params...>, <draws...>)`` and ends in
     ``return (<state...>, out, <counters...>)``.
 
     Arguments and results are positional scalars; the names in the text are the writer's own.
     ``out`` is 1 or 0 for ``output == "spike"`` and otherwise the value sent. ``helpers`` are the
     texts of functions (or of constants, ``NAME = 3``) that must stand before ``source``, in order.
     Counters are non-negative integers that the engine sums. Nothing in here is read from a file.
+
+    ``draws`` are the random numbers of the step, fresh at every tick: ``"uniform"`` in (0, 1),
+    ``"normal"`` (mean 0, variance 1) or ``"poisson:<param>"``, a count whose mean per tick is that
+    parameter. How they are drawn is in :mod:`ranvier.neurons._random`.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Kernel:
     dtype: Literal["f8", "i8"] = "f8"
     output: Literal["spike", "graded", "continuous"] = "spike"
     counters: tuple[str, ...] = ()
+    draws: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the text is one straight-line function of the promised shape."""
@@ -55,7 +60,13 @@ class Kernel:
             raise fail("bad-kernel", where, "the source must be one function called 'step'")
         function = body[0]
         arguments = [a.arg for a in function.args.args]
-        want = (*self.state, *self.ports, *self.params)
+        want = (*self.state, *self.ports, *self.params, *self.draws)
+        for draw in self.draws:
+            kind, _, mean = draw.partition(":")
+            legal = kind == "poisson" and mean in self.params
+            if not legal and draw not in ("uniform", "normal"):
+                raise fail("bad-kernel", where, "not a draw", got=repr(draw),
+                           limit="uniform, normal, poisson:<kernel parameter>")  # fmt: skip
         if len(arguments) != len(want) or function.args.vararg or function.args.kwonlyargs:
             raise fail(
                 "bad-kernel",
@@ -79,7 +90,7 @@ class Kernel:
     def key(self) -> str:
         """sha256 (hex) of everything that changes what the compiled kernel does."""
         parts = [self.name, self.state, self.ports, self.params, self.source, self.helpers,
-                 self.dtype, self.output, self.counters]  # fmt: skip
+                 self.dtype, self.output, self.counters, self.draws]  # fmt: skip
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def module(self, *, decorator: str = "") -> str:
@@ -116,17 +127,19 @@ class Kernel:
         dtype: Literal["f8", "i8"] = "f8",
         output: Literal["spike", "graded", "continuous"] = "spike",
         counters: Sequence[str] = (),
+        draws: Sequence[str] = (),
     ) -> Kernel:
         """Take a kernel from a Python function and the helper functions it calls.
 
-        ``state`` defaults to the arguments before ports and params. Annotations, decorators and
-        docstrings are dropped; module-level numbers that the text uses are copied in. Any other
+        ``state`` defaults to the arguments before ports, params and draws. Annotations, decorators
+        and docstrings are dropped; module-level numbers that the text uses are copied in. Any other
         outside name is an error, because the text has to stand alone.
         """
         label = name or function.__name__
         arguments = list(inspect.signature(function).parameters)
         if state is None:
-            state = arguments[: max(0, len(arguments) - len(ports) - len(params))]
+            others = len(ports) + len(params) + len(draws)
+            state = arguments[: max(0, len(arguments) - others)]
         known = [h.__name__ for h in helpers]
         constants: dict[str, int | float | bool] = {}
         texts: list[str] = []
@@ -136,7 +149,7 @@ class Kernel:
         lines = [f"{constant} = {value!r}" for constant, value in sorted(constants.items())]
         return cls(name=label, state=tuple(state), ports=tuple(ports), params=tuple(params),
                    source=source, helpers=(*lines, *texts), dtype=dtype, output=output,
-                   counters=tuple(counters))  # fmt: skip
+                   counters=tuple(counters), draws=tuple(draws))  # fmt: skip
 
 
 def _text(

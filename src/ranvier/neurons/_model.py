@@ -20,10 +20,11 @@ from ranvier.neurons._check import (
     parse_equations,
     parse_reset,
     plain_names,
+    port_unit,
 )
 from ranvier.neurons._expr import Expr, Op, next_name, parse, substitute
-from ranvier.neurons._parts import Equation, Output, Parameter, Port, Rounding
-from ranvier.units import Unit, parse_unit
+from ranvier.neurons._parts import Equation, Noise, Output, Parameter, Port, Rounding
+from ranvier.units import DIMENSIONLESS, Unit, parse_unit
 
 __all__ = ["NeuronModel"]
 
@@ -35,7 +36,8 @@ class NeuronModel:
     ``equations``: ``"dv/dt = (v_leak - v + r*i)/tau : V"`` (the unit is that of v itself),
     ``"v[n+1] = beta*v + x : 1"`` (discrete by nature; ``syn[n+1]`` on the right is the value an
     earlier equation has just computed) or ``"y = max(x, 0) : 1"`` (a name for an expression, with
-    the value of the moment at which it is used). ODE and discrete equations do not mix.
+    the value of the moment at which it is used). ODE and discrete equations do not mix. ``dt`` is
+    the length of a tick in seconds, for what is random by nature: ``1 - exp(-rate*dt) > u``.
 
     ``threshold``: a comparison with ``>`` or ``>=``, e.g. ``"v > v_threshold"``. ``reset``:
     assignments run in order when a spike is sent. ``reset_delay`` 1 applies them at the next tick,
@@ -46,6 +48,11 @@ class NeuronModel:
     ``output``: ``spike``, ``graded`` (a number sent when it is not zero, or with each spike where
     there is a threshold) or ``continuous`` (a number every tick). The number is
     ``output_expression``, by default the variable of the first equation.
+
+    ``noises`` are random numbers that the equations may use (see :class:`Noise`).
+
+    ``method`` is the integrator that ``discretise`` takes when none is asked for; None leaves the
+    choice to the equations (exact if they are linear, else exponential Euler).
 
     ``initial``: values or expressions of parameters at the start; states not named start at 0.
 
@@ -59,6 +66,7 @@ class NeuronModel:
     equations: tuple[str, ...]
     parameters: tuple[Parameter, ...] = ()
     ports: tuple[Port, ...] = ()
+    noises: tuple[Noise, ...] = ()
     threshold: str | None = None
     reset: tuple[str, ...] = ()
     reset_delay: int = 0
@@ -67,12 +75,13 @@ class NeuronModel:
     refractory_rounding: Rounding = "round"
     output: Output = "spike"
     output_expression: str | None = None
+    method: str | None = None
     initial: Mapping[str, float | str] = field(
         default_factory=lambda: MappingProxyType({}), hash=False
     )
 
     def __post_init__(self) -> None:
-        for name in ("equations", "parameters", "ports", "reset", "refractory_hold"):
+        for name in ("equations", "parameters", "ports", "noises", "reset", "refractory_hold"):
             value: Any = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
         object.__setattr__(self, "initial", MappingProxyType(dict(self.initial)))
@@ -98,12 +107,20 @@ class NeuronModel:
 
     @cached_property
     def units(self) -> Mapping[str, Unit]:
-        """Unit of every name: parameters, held port variables, states, algebraic variables."""
+        """Unit of every name: parameters, held port variables, noises, states, algebraic ones."""
         known = {p.name: parse_unit(p.unit) for p in self.parameters}
-        known |= {p.variable: parse_unit(p.unit) for p in self.ports if p.kind == "hold"}
+        known |= {p.variable: port_unit(self, p) for p in self.ports if p.kind == "hold"}
+        known |= {n.name: DIMENSIONLESS for n in self.noises}
+        known["dt"] = parse_unit("s")
         known |= {e.variable: e.unit for e in self.parsed}
         known |= {next_name(e.variable): e.unit for e in self.parsed}
         return MappingProxyType(known)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names that are constant over a tick but not from tick to tick: held ports, noises."""
+        held = tuple(p.variable for p in self.ports if p.kind == "hold")
+        return (*held, *(n.name for n in self.noises))
 
     @property
     def is_discrete(self) -> bool:
@@ -171,10 +188,17 @@ class NeuronModel:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         data: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name in ("noises", "method"):  # files keep their bytes where these are not used
+            if not data[name]:
+                del data[name]
         for name in ("equations", "reset", "refractory_hold"):
             data[name] = list(data[name])
         data["parameters"] = [asdict(p) for p in self.parameters]
-        data["ports"] = [asdict(p) for p in self.ports]
+        data["ports"] = [
+            {k: v for k, v in asdict(p).items() if (k, v) != ("scale", "1")} for p in self.ports
+        ]
+        if self.noises:
+            data["noises"] = [asdict(n) for n in self.noises]
         data["initial"] = dict(self.initial)
         return data
 
@@ -189,6 +213,9 @@ class NeuronModel:
         )
         values["ports"] = tuple(
             Port(**_fields(Port, p, f"{where}, port")) for p in _items(data, "ports")
+        )
+        values["noises"] = tuple(
+            Noise(**_fields(Noise, n, f"{where}, noise")) for n in _items(data, "noises")
         )
         for name in ("equations", "reset", "refractory_hold"):
             values[name] = tuple(_items(data, name))

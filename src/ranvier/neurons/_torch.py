@@ -71,6 +71,10 @@ def torch_step(discrete: Discrete, *, detach_reset: bool = False) -> TorchStep:
     Arguments of exp are cut off at 300, in less than double precision at 80.
     """
     torch = _import()
+    if discrete.kernel.draws:
+        raise fail("noisy-model", discrete.model.where, "a model with noises has no torch step",
+                   got=", ".join(n.name for n in discrete.model.noises),
+                   hint="train the model without its noises, or give them as ports")  # fmt: skip
     text = _source(discrete.step_ir, detach_reset)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     filename = f"<ranvier torch step {discrete.model.name} {digest}>"

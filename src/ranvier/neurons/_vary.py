@@ -1,4 +1,4 @@
-"""Variations of a model's statement: another reset, another comparison."""
+"""Variations of a model's statement: another reset, another comparison, background input."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from ranvier.errors import fail
 from ranvier.neurons._check import one_of, parse_threshold
 from ranvier.neurons._expr import Op, Sym
 from ranvier.neurons._model import NeuronModel
+from ranvier.neurons._parts import Noise, Parameter
 
-__all__ = ["with_reset", "with_threshold"]
+__all__ = ["with_poisson", "with_reset", "with_threshold"]
 
 
 def with_reset(
@@ -58,3 +59,32 @@ def with_threshold(model: NeuronModel, *, comparison: Literal[">", ">="]) -> Neu
         raise fail("no-threshold", model.where, "the model has no threshold")
     text = re.sub(r"\s*>=?\s*", f" {comparison} ", model.threshold, count=1)
     return replace(model, threshold=text.strip())
+
+
+def with_poisson(model: NeuronModel, port: str | None = None, *, suffix: str = "") -> NeuronModel:
+    """The same model with background spikes: a Poisson train of its own for every neuron.
+
+    At each tick ``poisson_weight`` (unit of the port) times a Poisson count of mean
+    ``poisson_rate*dt`` (1/s; 0 unless given) is added to what arrives at ``port``, by default the
+    first, after all synapses. Asked again, for another port say, the new parameters end in
+    ``_<port>`` or in ``suffix``. Raises RanvierError where the names are taken.
+    """
+    target = model.port(port)
+    taken = {n.name for n in model.noises}
+    end = suffix or (f"_{target.name}" if "poisson_count" in taken else "")
+    rate, weight, count = (f"poisson_{what}{end}" for what in ("rate", "weight", "count"))
+    return replace(
+        model,
+        parameters=(
+            *model.parameters,
+            Parameter(name=rate, unit="1/s", default=0.0,
+                      doc=f"rate of the background spikes at {target.name}"),
+            Parameter(name=weight, unit=target.unit,
+                      doc=f"weight of a background spike at {target.name}"),
+        ),
+        noises=(
+            *model.noises,
+            Noise(name=count, kind="poisson", rate=rate, port=target.name, weight=weight,
+                  doc=f"background spikes at {target.name}"),
+        ),
+    )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,117 +13,118 @@ from numpy.typing import NDArray
 from ranvier.compile import Block, Program, machine_of
 from ranvier.compile.pack import pack_rows
 from ranvier.errors import RanvierError, fail
-from ranvier.neurons import Kernel
-from ranvier.sim._emit import BLOCK_FIELDS, Variant
+from ranvier.neurons import Kernel, poisson_table
+from ranvier.sim._build import Synapses
+from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
+from ranvier.sim._layout import Layout, lay_out
 
-__all__ = ["Arrays", "build", "expand_rules", "kernels_of"]
+__all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "kernels_of"]
 
 IntArray = NDArray[np.int64]
 
-
-MOST_RING_BYTES = 1 << 36
-"""Memory that inputs under way may take (64 GiB)."""
-VECTOR = 24
-"""Rows shorter than this are cheaper one synapse at a time."""
-RUN_SPAN = 2.5
-"""A row whose targets span at most this many times its synapses is filled up with zero weights, so
-that it can be added as a vector. Adding zero changes no sum."""
+NUMBERS: dict[str, Any] = {"f8": np.float64, "f4": np.float32, "i8": np.int64}
+"""The engine's number type for each of a chip's."""
+MOST_HISTORY = 1 << 36
+"""Memory that spikes under way may take at worst (64 GiB; what is never used is never taken)."""
+ROWS_IN_HAND = 64
+"""Rows looked up before they are added, so that memory can be asked for them in time."""
 
 
-class Synapses:
-    """The packed synapses of a session: ``target``, ``weight`` and ``origin`` [n] as in a Program,
-    and the same laid out for the engine (``rows`` are the arguments of the worker).
-    """
+REST_SHAPES = {"matrix": 2, "constant": 1, "rest": 1, "threshold": 0, "highest": 1, "lowest": 1}
+"""What a block says of its way to rest (see :func:`ranvier.neurons.rest_map`), with dimensions."""
+MARGIN = 1e-9
+"""Relative distance from the threshold below which a neuron is never left alone: far more than
+rounding, far less than any synapse."""
+POWERS = 48
+"""Squarings of the propagator: a neuron may sleep 2**48 ticks."""
 
-    def __init__(self, rows: dict[str, Any]) -> None:
-        # Arrays from a file are read-only, for which numba would compile a second worker.
-        self._rows = {k: np.require(v, requirements=["C", "W"]) for k, v in rows.items()}
-        self.origin: IntArray = rows["synapse_origin"]
-        self.target: NDArray[Any] = rows["synapse_target"].copy()
-        self._lay_out(rows["synapse_weight"])
 
-    @property
-    def weight(self) -> NDArray[Any]:
-        """Weights in packed order (a copy)."""
-        return self._weight[self._place]
+class Sleep:
+    """Who sleeps: ``touched`` [accumulators/64] and ``awake`` (by sub-block) are bits, ``since``
+    [neurons] the last tick at which each neuron was computed. ``table`` holds what moves them."""
 
-    def write(
-        self, weight: NDArray[Any], target: NDArray[Any], chosen: NDArray[np.int64] | slice
-    ) -> None:
-        """Change weights, and targets where a sign chose another accumulator."""
-        if np.array_equal(self.target[chosen], target):
-            self._weight[self._place[chosen]] = weight
-            return
-        every = self.weight
-        every[chosen] = weight
-        self.target[chosen] = target
-        self._lay_out(every)
+    def __init__(self, rests: Sequence[Mapping[str, Any] | None], dtype: type) -> None:
+        self.first = [-1] * len(rests)
+        self.touched = np.zeros(1, np.uint64)
+        self.awake = np.zeros(1, np.uint64)
+        self.since = np.zeros(1, np.int64)
+        parts: list[NDArray[Any]] = [np.zeros(1)]
+        size = 1
+        for k, rest in enumerate(rests):
+            if rest is None:
+                continue
+            self.first[k] = size
+            fixed = np.asarray(rest["rest"], np.float64)
+            level = float(rest["threshold"])
+            margin = MARGIN * (abs(level) + np.abs(fixed).max())
+            row = [np.array([level - margin - fixed[rest["watched"]]]), fixed]
+            row += [np.asarray(rest[name], np.float64) for name in ("highest", "lowest")]
+            matrix, constant = np.asarray(rest["matrix"]), np.asarray(rest["constant"])
+            for _ in range(POWERS):
+                row += [matrix.ravel(), constant]
+                matrix, constant = matrix @ matrix, matrix @ constant + constant
+            parts.append(np.concatenate(row))
+            size += parts[-1].size
+        self.table = np.concatenate(parts).astype(dtype)
 
-    def _lay_out(self, weight: NDArray[Any]) -> None:
-        ptr: IntArray = self._rows["row_ptr"]
-        counts = np.diff(ptr)
-        rows, used = counts.size, counts > 0
-        target = self.target.astype(np.int64)
-        low, high = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-        if target.size:
-            starts = ptr[:-1][used]
-            low[used] = np.minimum.reduceat(target, starts)
-            high[used] = np.maximum.reduceat(target, starts)
-        row = np.repeat(np.arange(rows), counts)
-        # Twice the same target in a row must stay two additions, in order.
-        order = np.lexsort((target, row))
-        twice = np.zeros(rows, bool)
-        same = (np.diff(row[order]) == 0) & (np.diff(target[order]) == 0)
-        twice[row[order][1:][same]] = True
-        span = high - low + 1
-        vector = used & ~twice & (span <= RUN_SPAN * counts) & (counts >= VECTOR)
-        length = np.where(vector, span, counts)
-        self.row_ptr = np.concatenate([[0], np.cumsum(length)]).astype(np.int64)
-        self.row_run = np.where(vector, low, -1)
-        within = np.arange(target.size) - ptr[row]
-        self._place = self.row_ptr[row] + np.where(vector[row], target - low[row], within)
-        self._weight = np.zeros(int(self.row_ptr[-1]), weight.dtype)
-        self._weight[self._place] = weight
-        laid = np.zeros(int(self.row_ptr[-1]), np.int32)
-        laid[self._place] = target
-        self._target = laid
+    def allot(self, touched: int, awake: int, neurons: int) -> None:
+        """Bits for so many words of accumulators and neurons."""
+        self.touched = np.zeros(touched, np.uint64)
+        self.awake = np.zeros(awake, np.uint64)
+        self.since = np.full(neurons, -1, np.int64)
 
-    @property
-    def rows(self) -> tuple[NDArray[Any], ...]:
-        """Arguments of the worker, in its order."""
-        return (
-            self._rows["route_ptr"],
-            self._rows["route_row"],
-            self.row_ptr,
-            self._rows["row_delay"],
-            self.row_run,
-            self._target,
-            self._weight,
-        )
+    def wake(self, subs: IntArray, tick: int) -> None:
+        """Everybody is computed at the next tick; ``tick`` is the one just computed."""
+        self.touched[:] = 0
+        self.since[:] = tick
+        for row in subs[subs[:, 13] >= 0]:
+            bits = np.zeros(int(row[12]), np.uint8)
+            bits[: int(row[1])] = 1
+            words = np.packbits(bits, bitorder="little").view(np.uint64)
+            self.awake[int(row[14]) : int(row[14]) + words.size] = words
 
 
 @dataclass(eq=False)
 class Arrays:
     """Mutable arrays of one session, in the chip's number format.
 
-    ``state``/``param`` are arenas; ``blocks`` [blocks, 8] is the table of offsets into them
-    (columns BLOCK_FIELDS); ``ring`` [depth * width] holds future inputs; ``out`` [neurons] what
-    each neuron put out in the last tick. ``synapses`` are the packed synapses as the engine lays
-    them out.
+    ``state``/``param`` are arenas; ``subs`` [pieces, 12] and ``parts`` [partitions, 11] are tables
+    of offsets into them (columns SUB_FIELDS, PART_FIELDS); ``acc`` are the accumulators of one
+    tick; ``out`` [neurons] is what each neuron put out in the last tick. ``history`` keeps for
+    ``depth`` ticks which neurons sent (partition p, tick t: ``hist_base[p] + t % depth *
+    hist_cap[p]`` onwards, ``hist_n[t % depth, p]`` of them), with ``hist_value`` where events carry
+    values.
     """
 
     variants: tuple[Variant, ...]
-    blocks: IntArray
+    make: Make
+    layout: Layout
+    synapses: Synapses
+    subs: IntArray
+    parts: IntArray
     state: NDArray[Any]
     initial: NDArray[Any]
     param: NDArray[Any]
-    ring: NDArray[Any]
+    acc: NDArray[Any]
     out: NDArray[Any]
-    mask: int
-    width: int
-    synapses: Synapses
+    depth: int
+    hist_base: IntArray
+    hist_cap: IntArray
+    hist_n: NDArray[np.int32]
+    history: NDArray[np.int32]
+    hist_value: NDArray[Any]
+    scratch: NDArray[Any]
+    tallies: NDArray[np.uint32]
+    random: NDArray[np.uint32]
+    who: NDArray[np.int32]
+    streams: NDArray[np.uint32]
+    draws: IntArray
+    limits: NDArray[np.uint32]
+    limit_ptr: IntArray
+    limit_of: NDArray[np.int32]
     counters: tuple[tuple[int, str], ...]
     state_offset: dict[tuple[int, str], int]
+    sleep: Sleep
 
 
 def kernels_of(program: Program) -> list[Kernel]:
@@ -141,7 +144,7 @@ def kernels_of(program: Program) -> list[Kernel]:
             except (KeyError, TypeError, AttributeError) as error:
                 raise _damaged(program, f"block {block.population} has no kernel") from error
         kernels.append(found[key])
-    _check(program, kernels, np.float64 if chip.dtype == "f8" else np.int64)
+    _check(program, kernels, NUMBERS[chip.dtype])
     return kernels
 
 
@@ -166,8 +169,8 @@ def _check(program: Program, kernels: list[Kernel], dtype: type) -> None:
                 raise _damaged(program, f"{name}.{key} is in another number format")
     if ring != program.ring:
         raise _damaged(program, "the input accumulators do not fit the neurons")
-    if program.synapse_weight.size and (program.synapse_weight.dtype.kind == "f") != (
-        dtype is np.float64
+    if program.synapse_weight.size and (program.synapse_weight.dtype.kind == "i") != (
+        dtype is np.int64
     ):
         raise _damaged(program, "the weights are in another number format")
 
@@ -214,25 +217,51 @@ def _flags(kernel: Kernel, block: Block) -> tuple[bool, ...]:
     return tuple(bool(np.ndim(block.values[name])) for name in kernel.params)
 
 
-def build(program: Program) -> Arrays:
+def _instant(program: Program) -> bool:
+    """Do neurons send to others within the same tick?"""
+    rows = np.flatnonzero(program.row_delay == 0)
+    if not rows.size:
+        return False
+    used = np.zeros(program.row_delay.size, bool)
+    used[program.route_row[: program.route_ptr[program.neurons]]] = True
+    return bool(used[rows].any())
+
+
+def build(
+    program: Program,
+    *,
+    threads: int | None = None,
+    profile: bool = False,
+    mine: Iterable[int] | None = None,
+) -> Arrays:
     """Allocate everything a session needs."""
-    dtype = np.float64 if machine_of(program).dtype == "f8" else np.int64
+    dtype = NUMBERS[machine_of(program).dtype]
     kernels = kernels_of(program)
+    instant = _instant(program)
+    rests = _rests(program, kernels, instant)
+    lazy = any(rests)
+    layout = lay_out(program, threads, [len(k.ports) for k in kernels], whole=instant, aligned=lazy)
+    make = Make(
+        lazy=lazy,
+        single=dtype is np.float32,
+        graded=any(k.output != "spike" for k in kernels)
+        or any(b.signal != "spike" for b in program.inputs),
+        instant=instant,
+        profile=profile,
+    )
     variants: list[Variant] = []
-    blocks = np.zeros((len(kernels), len(BLOCK_FIELDS)), np.int64)
     params: list[NDArray[Any]] = []
     states: list[NDArray[Any]] = []
     counters: list[tuple[int, str]] = []
     state_offset: dict[tuple[int, str], int] = {}
+    columns: list[tuple[int, int, int, int]] = []
     at_state = at_param = 0
     for k, (kernel, block) in enumerate(zip(kernels, program.blocks, strict=True)):
-        variant = Variant(kernel, _flags(kernel, block))
+        rest = rests[k]
+        variant = Variant(kernel, _flags(kernel, block), len(rest["states"]) if rest else 0)
         if variant not in variants:
             variants.append(variant)
-        blocks[k] = (
-            variants.index(variant), block.n, block.start, at_state, at_param, block.ring, 0,
-            len(counters),
-        )  # fmt: skip
+        columns.append((variants.index(variant), at_state, at_param, len(counters)))
         counters += [(k, name) for name in kernel.counters]
         for name in kernel.params:
             value = np.atleast_1d(np.asarray(block.values[name]))
@@ -243,30 +272,170 @@ def build(program: Program) -> Arrays:
             states.append(value.astype(dtype))
             state_offset[k, name] = at_state
             at_state += block.n
-    depth = 1 << int(program.max_delay).bit_length()
-    if depth * program.ring * 8 > MOST_RING_BYTES:
+    none = [np.zeros(0, dtype)]
+    initial = np.concatenate(none + states)
+    drawn = _Draws(program, kernels)
+    subs = np.zeros((sum(len(p) for p in layout.subs), len(SUB_FIELDS)), np.int64)
+    streams = np.zeros((max(1, len(subs)), 3), np.uint32)
+    parts = np.zeros((layout.parts, len(PART_FIELDS)), np.int64)
+    row = at_random = at_awake = 0
+    sleep = Sleep(rests, dtype)
+    for p, pieces in enumerate(layout.subs):
+        begin = row
+        for sub in pieces:
+            block, kernel = program.blocks[sub.block], kernels[sub.block]
+            kind, state, param, counter = columns[sub.block]
+            subs[row] = (
+                kind, sub.n, sub.first, block.n, block.start + sub.first, state, param,
+                sub.acc - layout.acc[p], 0, p * len(counters) + counter, at_random,
+                drawn.first[sub.block], sub.pitch, sleep.first[sub.block], at_awake,
+            )  # fmt: skip
+            streams[row] = drawn.streams[sub.block]
+            at_random += 4 * _words(kernel) * sub.n
+            at_awake += sub.pitch // 64 if rests[sub.block] else 0
+            row += 1
+        parts[p, :3] = layout.owner[p], layout.acc[p], layout.acc[p + 1] - layout.acc[p]
+        parts[p, 7:9] = begin, row
+    if lazy:
+        sleep.allot(int(layout.acc[-1]) // 64, at_awake, program.neurons)
+        sleep.wake(subs, -1)
+    synapses = Synapses(program, layout, dtype, mine=mine)
+    parts[:, 3], parts[:, 4] = synapses.row_at[:-1], np.diff(synapses.row_at)
+    parts[:, 5], parts[:, 6] = synapses.synapse_at[:-1], np.diff(synapses.synapse_at)
+    depth = int(synapses.delays[-1]) + 2
+    _check_history(program, depth)
+    hist_cap = layout.neurons
+    entries = depth * program.neurons
+    widest = max([1, *(len(k.draws) for k in kernels)])
+    return Arrays(
+        variants=tuple(variants),
+        make=make,
+        layout=layout,
+        synapses=synapses,
+        subs=subs,
+        parts=parts,
+        state=initial.copy(),
+        initial=initial,
+        param=np.concatenate(none + params),
+        acc=np.zeros(int(layout.acc[-1]), dtype),
+        out=np.zeros(program.neurons, dtype),
+        depth=depth,
+        hist_base=np.concatenate([[0], np.cumsum(depth * hist_cap)[:-1]]).astype(np.int64),
+        hist_cap=hist_cap,
+        hist_n=np.zeros(depth * layout.parts, np.int32),
+        history=np.empty(entries, np.int32),
+        hist_value=np.empty(entries if make.graded else 1, dtype),
+        scratch=np.zeros((layout.threads, widest * BLOCK), dtype),
+        tallies=np.zeros((layout.threads, BLOCK), np.uint32),
+        random=np.zeros(at_random, np.uint32),
+        who=drawn.who,
+        streams=streams,
+        draws=drawn.tables,
+        limits=drawn.limits,
+        limit_ptr=drawn.limit_ptr,
+        limit_of=drawn.limit_of,
+        counters=tuple(counters),
+        state_offset=state_offset,
+        sleep=sleep,
+    )
+
+
+def _rests(
+    program: Program, kernels: Sequence[Kernel], instant: bool
+) -> list[Mapping[str, Any] | None]:
+    """By block, how its neurons move at rest; None where they are computed every tick."""
+    found: list[Mapping[str, Any] | None] = []
+    for kernel, block in zip(kernels, program.blocks, strict=True):
+        rest = block.reference.get("rest")
+        usable = rest is not None and not instant and not kernel.draws
+        if usable and not any(_flags(kernel, block)):
+            _check_rest(program, kernel, block, rest)
+            found.append(rest)
+        else:
+            found.append(None)
+    return found
+
+
+def _check_rest(program: Program, kernel: Kernel, block: Block, rest: Any) -> None:
+    try:
+        states, d = rest["states"], len(rest["states"])
+        fits = tuple(kernel.state[:d]) == tuple(states) and 0 <= rest["watched"] < d
+        for name, shape in REST_SHAPES.items():
+            array = np.asarray(rest[name], np.float64)
+            fits = fits and array.shape == (d,) * shape and bool(np.all(np.isfinite(array)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(program, f"block {block.population} cannot sleep") from error
+    if not fits:
+        raise _damaged(program, f"block {block.population} cannot sleep")
+
+
+def _check_history(program: Program, depth: int) -> None:
+    size = depth * program.neurons * 4
+    if size > MOST_HISTORY:
         raise fail(
             "delays-too-long",
             program.name,
             "inputs under way would need too much memory",
-            got=f"{program.max_delay} ticks x {program.ring} inputs, {depth * program.ring * 8} B",
-            limit=f"{MOST_RING_BYTES} B",
+            got=f"{depth - 2} ticks x {program.neurons} neurons, {size} B",
+            limit=f"{MOST_HISTORY} B",
             hint=("shorten the longest delay", "use a larger dt"),
         )
-    rows = expand_rules(program)
-    none = [np.zeros(0, dtype)]
-    initial = np.concatenate(none + states)
-    return Arrays(
-        variants=tuple(variants),
-        blocks=blocks,
-        state=initial.copy(),
-        initial=initial,
-        param=np.concatenate(none + params),
-        ring=np.zeros(depth * program.ring, dtype),
-        out=np.zeros(program.neurons, dtype),
-        mask=depth - 1,
-        width=program.ring,
-        synapses=Synapses(rows),
-        counters=tuple(counters),
-        state_offset=state_offset,
-    )
+
+
+def _words(kernel: Kernel) -> int:
+    return sum(DRAW_WORDS[draw.partition(":")[0]] for draw in kernel.draws)
+
+
+class _Draws:
+    """What random draws need: keys by population, and the limits of Poisson counts.
+
+    ``first[k]`` is the row of ``tables`` at which block k's draws begin: the number of a table of
+    limits, or -1 and the place in ``limit_of`` where each neuron's own begins.
+    """
+
+    def __init__(self, program: Program, kernels: Sequence[Kernel]) -> None:
+        self.first = [0] * len(kernels)
+        self.streams = np.zeros((len(kernels), 3), np.uint32)
+        rows: list[tuple[int, int]] = []
+        known: dict[float, int] = {}
+        limits: list[NDArray[np.uint32]] = []
+        each: list[NDArray[np.int32]] = []
+        size = 0
+        any_draws = any(k.draws for k in kernels)
+        self.who = np.zeros(program.neurons if any_draws else 1, np.int32)
+
+        def table(value: float) -> int:
+            if value not in known:
+                known[value] = len(limits)
+                # The worker compares with >: limits are at least 1.
+                limits.append(poisson_table(value) - np.uint32(1))
+            return known[value]
+
+        for k, (kernel, block) in enumerate(zip(kernels, program.blocks, strict=True)):
+            self.first[k] = len(rows)
+            self.streams[k] = (
+                program.seed & 0xFFFFFFFF,
+                zlib.crc32(block.population.encode()),
+                (program.seed >> 32) & 0xFFFFFFFF,
+            )
+            if kernel.draws:
+                slots = program.slots[block.population]
+                inside = (slots >= block.start) & (slots < block.start + block.n)
+                self.who[slots[inside]] = np.flatnonzero(inside)
+            for draw in kernel.draws:
+                name = draw.partition(":")[2]
+                value = block.values[name] if name else 0.0
+                if not name:
+                    rows.append((0, 0))
+                elif np.ndim(value) == 0:
+                    rows.append((table(float(value)), 0))
+                else:
+                    unique, index = np.unique(np.asarray(value, np.float64), return_inverse=True)
+                    numbers = np.array([table(float(x)) for x in unique], np.int32)
+                    rows.append((-1, size))
+                    each.append(numbers[index])
+                    size += index.size
+        self.tables = np.array(rows or [(0, 0)], np.int64).reshape(-1, 2)
+        self.limits = np.concatenate([np.zeros(0, np.uint32), *limits])
+        self.limit_ptr = np.cumsum([0, *(x.size for x in limits)]).astype(np.int64)
+        self.limit_of = np.concatenate([np.zeros(1, np.int32)[:0], *each]).astype(np.int32)

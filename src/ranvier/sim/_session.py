@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile import Program, find_projection, machine_of, projection_weights, synapse_ports
-from ranvier.errors import RanvierError, fail, unknown
-from ranvier.events import Events, Recording, State, Trace
+from ranvier.errors import RanvierError, fail
+from ranvier.events import Events, Recording, State
 from ranvier.progress import NoProgress, Progress
-from ranvier.sim._arrays import build
+from ranvier.sim._arrays import ROWS_IN_HAND, build
+from ranvier.sim._crew import Crew
 from ranvier.sim._emit import load_worker
+from ranvier.sim._pending import Pending
+from ranvier.sim._recorder import Recorder, choose
 from ranvier.sim._stimulus import Stimulus, check_ticks, check_window, source_events
 
-__all__ = ["Session"]
+__all__ = ["Interrupted", "Session"]
 
-CHUNK = 2048
-"""Ticks between two looks at the clock: so often Ctrl-C, progress and blow-ups are noticed."""
-BUFFER = 1 << 20
-"""Events the recording buffer holds before it is emptied."""
-TRACE_BYTES = 1 << 27
-"""Memory for sampled values before they are taken out."""
+CHUNK = 0.1
+"""Seconds of work between two looks at the clock: so often Ctrl-C and progress are noticed."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while running: the session stands at a whole tick and can be read or continued."""
 
 
 class Session:
@@ -32,7 +39,8 @@ class Session:
     ``state`` goes on from a checkpoint, bit for bit. ``record`` names the populations whose events
     are kept (outputs and spike probes by default). ``window`` cuts the run into windows of so many
     ticks for counting; ``reset=True`` puts the machine back to its initial state at every window,
-    as between the samples of a data set.
+    as between the samples of a data set. ``threads`` is the number of threads (by default as many
+    as there are cores to use and the program is worth); it changes no result.
     """
 
     def __init__(
@@ -43,6 +51,7 @@ class Session:
         record: Iterable[str] | None = None,
         window: int | None = None,
         reset: bool = False,
+        threads: int | None = None,
     ) -> None:
         if program.parts:
             raise fail(
@@ -56,67 +65,30 @@ class Session:
             raise fail("window", "Session.reset", "needs a window", hint="give window=ticks")
         self.program = program
         self.window, self.reset_windows = window, reset
-        self._dtype = np.float64 if machine_of(program).dtype == "f8" else np.int64
-        self._arrays = build(program)
-        self._run, self._deliver = load_worker(self._arrays.variants)
-        self._recorded = self._choose(record)
-        self._probes, self._probe_names = self._trace_table()
-        self._tick = self._first = 0
+        recorded = choose(program, record)
+        self._arrays = a = build(program, threads=threads)
+        self._dtype: Any = a.state.dtype.type
+        self._crew = Crew(load_worker(a.variants, a.make), a.layout.threads)
+        self._recorder = Recorder(program, a, recorded)
+        self._tick = self._first = self._oldest = 0
+        self._pace = 16
         self._counts = np.zeros(program.sources, np.int64)
-        self._counters = np.zeros(max(1, len(self._arrays.counters)), np.int64)
+        self._counters = np.zeros(max(1, len(a.counters) * a.layout.parts), np.int64)
         self._closed: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        self._buffer = (
-            np.zeros(BUFFER + program.neurons, np.int64),
-            np.zeros(BUFFER + program.neurons, np.int64),
-            np.zeros(BUFFER + program.neurons, self._dtype),
+        self._pending = Pending(self._dtype)
+        self._rows = (
+            np.zeros((a.layout.threads, 3 * ROWS_IN_HAND), np.int64),
+            np.zeros((a.layout.threads, ROWS_IN_HAND), self._dtype),
         )
-        self._parts: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
-        self._traces: list[tuple[int, NDArray[Any]]] = []
+        self._sleep = (
+            (a.sleep.touched, a.sleep.awake, a.sleep.since, a.sleep.table) if a.make.lazy else ()
+        )
+        self._clock = np.zeros(len(a.subs) + a.layout.parts + a.layout.threads, np.int64)
         self._stimuli: dict[str, list[tuple[int, Events]]] = {}
-        self._where = np.zeros(program.sources, np.int64), np.zeros(program.sources, np.int64)
-        for number, (_, slots) in enumerate(program.slots.items()):
-            self._where[0][slots] = number
-            self._where[1][slots] = np.arange(slots.size)
         if state is not None:
             self._restore(state)
 
-    # -- set-up -------------------------------------------------------------------------------
-    def _choose(self, record: Iterable[str] | None) -> list[str]:
-        program = self.program
-        if record is None:
-            probed = [p.population for p in program.probes if p.variable == "spikes"]
-            chosen = list(dict.fromkeys([*program.outputs, *probed]))
-        else:
-            chosen = list(dict.fromkeys(record))
-        for name in chosen:
-            if name not in program.slots:
-                raise unknown("population", name, program.slots, where="record")
-        for k, block in enumerate(program.blocks):
-            self._arrays.blocks[k, 6] = block.population in chosen
-        return chosen
-
-    def _trace_table(self) -> tuple[NDArray[np.int64], list[tuple[str, int, int, int, int]]]:
-        """Rows (state or out, offset, n, column) and, per row, (name, block, every, column, n)."""
-        rows: list[tuple[int, int, int, int]] = []
-        names: list[tuple[str, int, int, int, int]] = []
-        column = 0
-        for probe in self.program.probes:
-            if probe.variable == "spikes":
-                continue
-            for k, block in enumerate(self.program.blocks):
-                if block.population != probe.population:
-                    continue
-                out = probe.variable == "output"
-                key = (k, block.aliases.get(probe.variable, probe.variable))
-                if not out and key not in self._arrays.state_offset:
-                    legal = sorted(name for b, name in self._arrays.state_offset if b == k)
-                    raise unknown("state", probe.variable, legal, where=f"probe {probe}")
-                offset = block.start if out else self._arrays.state_offset[key]
-                rows.append((int(out), offset, block.n, column))
-                names.append((str(probe), k, probe.every, column, block.n))
-                column += block.n
-        return np.array(rows, np.int64).reshape(-1, 4), names
-
+    # -- state --------------------------------------------------------------------------------
     def _restore(self, state: State) -> None:
         if state.program_hash != self.program.hash:
             raise fail(
@@ -127,33 +99,118 @@ class Session:
                 limit=self.program.hash[:12],
                 hint="resume with the program that was running",
             )
-        mine = self._live()
-        for name, array in mine.items():
-            there = state.arrays.get(name)
+        a, given = self._arrays, state.arrays
+        for name, array in self._fixed().items():
+            there = given.get(name)
             if there is None or there.shape != array.shape or there.dtype != array.dtype:
                 raise fail("damaged-bundle", "checkpoint", f"{name} is missing or misshapen")
-            array[...] = there
-        target, width = mine["synapse_target"], self._arrays.width
-        if target.size and (int(target.min()) < 0 or int(target.max()) >= width):
+            if name in ("state", "out", "awake", "since"):
+                array[...] = there
+        self._tick = self._first = self._oldest = state.tick
+        self._restore_sent(state)
+        target = given["synapse_target"]
+        if target.size and (int(target.min()) < 0 or int(target.max()) >= self.program.ring):
             raise fail("damaged-bundle", "checkpoint", "synapse_target is out of range")
-        self._arrays.synapses.write(mine["synapse_weight"], target, slice(None))
-        self._tick = self._first = state.tick
+        a.synapses.write(given["synapse_weight"], target, slice(None))
 
-    def _live(self) -> dict[str, NDArray[Any]]:
+    def _restore_sent(self, state: State) -> None:
+        """Events under way: of neurons into the history, of inputs back among the pending."""
+        a, depth = self._arrays, self._arrays.depth
+        columns = [state.arrays.get(f"sent_{name}") for name in ("tick", "slot", "value")]
+        if any(c is None or c.ndim != 1 for c in columns):
+            raise fail(
+                "damaged-bundle", "checkpoint", "the events under way are missing or misshapen"
+            )
+        tick, slot, value = (np.asarray(c) for c in columns)
+        fits = tick.shape == slot.shape == value.shape and tick.dtype.kind == "i"
+        if fits and slot.dtype.kind == "i" and tick.size:
+            fits = (
+                slot.min() >= 0
+                and slot.max() < self.program.sources
+                and tick.max() < state.tick
+                and tick.min() > state.tick - depth
+                and not np.any(_twice(tick, slot, self.program.neurons))
+            )
+        if not fits or value.dtype != self._dtype:
+            raise fail(
+                "damaged-bundle", "checkpoint", "the events under way are missing or misshapen"
+            )
+        order = np.lexsort((slot, tick))
+        tick, slot, value = tick[order], slot[order], value[order]
+        self._oldest = max(0, state.tick - depth + 1)
+        a.hist_n[:] = 0
+        mine = slot >= self.program.neurons
+        self._pending.add(tick[mine], slot[mine], value[mine])
+        ends = np.cumsum(a.layout.neurons)
+        for p in range(a.layout.parts):
+            begin = ends[p] - a.layout.neurons[p]
+            inside = np.flatnonzero((slot >= begin) & (slot < ends[p]))
+            for t in np.unique(tick[inside]).tolist():
+                chosen = inside[tick[inside] == t]
+                h = t % depth
+                at = a.hist_base[p] + h * a.hist_cap[p]
+                a.history[at : at + chosen.size] = slot[chosen]
+                if a.hist_value.size > 1:
+                    a.hist_value[at : at + chosen.size] = value[chosen]
+                a.hist_n[h * a.layout.parts + p] = chosen.size
+
+    def _fixed(self) -> dict[str, NDArray[Any]]:
         a = self._arrays
+        asleep = {"awake": a.sleep.awake, "since": a.sleep.since} if self._sleep else {}
         return {
+            **asleep,
             "state": a.state,
-            "ring": a.ring,
             "out": a.out,
-            "synapse_weight": a.synapses.weight,
-            "synapse_target": a.synapses.target.copy(),
+            "synapse_weight": a.synapses.packed_weight(),
+            "synapse_target": a.synapses.packed_target,
         }
+
+    def _sent(self) -> dict[str, NDArray[Any]]:
+        """Events that may still be under way: tick, slot and value."""
+        a = self._arrays
+        self._pending.forget(self._tick - a.depth + 1)
+        since = max(self._oldest, self._tick - a.depth + 1)
+        keep = self._pending.tick >= since
+        tick = [self._pending.tick[keep]]
+        slot = [self._pending.source[keep].astype(np.int64)]
+        value = [self._pending.value[keep]]
+        for t in range(since, self._tick):
+            for p in range(a.layout.parts):
+                h = t % a.depth
+                at = int(a.hist_base[p] + h * a.hist_cap[p])
+                n = int(a.hist_n[h * a.layout.parts + p])
+                if n:
+                    tick.append(np.full(n, t, np.int64))
+                    slot.append(a.history[at : at + n].astype(np.int64))
+                    graded = a.hist_value.size > 1
+                    value.append(
+                        a.hist_value[at : at + n].copy() if graded else np.ones(n, self._dtype)
+                    )
+        return {
+            "sent_tick": np.concatenate(tick),
+            "sent_slot": np.concatenate(slot),
+            "sent_value": np.concatenate(value),
+        }
+
+    def state(self) -> State:
+        """A copy of everything needed to go on, or to read weights back.
+
+        Counts and recordings are not part of it: those of a resumed session begin anew.
+        """
+        arrays = {name: array.copy() for name, array in self._fixed().items()}
+        arrays["synapse_origin"] = self._arrays.synapses.origin
+        return State(self._tick, {**arrays, **self._sent()}, self.program.hash)
 
     # -- running ------------------------------------------------------------------------------
     @property
     def tick(self) -> int:
         """The next tick to be computed."""
         return self._tick
+
+    @property
+    def threads(self) -> int:
+        """Threads this session runs on."""
+        return self._crew.threads
 
     def step(self, events: Stimulus = None, *, ticks: int = 1) -> dict[str, Events]:
         """Advance and return what recorded populations emitted; ticks count from now."""
@@ -164,9 +221,9 @@ class Session:
         return self._step(events, 1, hold=True)
 
     def _step(self, events: Stimulus, ticks: int, *, hold: bool) -> dict[str, Events]:
-        start, known = self._tick, len(self._parts)
+        start, known = self._tick, len(self._recorder.parts)
         self.advance(events, ticks=ticks, hold=hold)
-        return self._collect(self._parts[known:], start, ticks, self._recorded)
+        return self._collect(known, start, ticks)
 
     def advance(
         self,
@@ -177,51 +234,67 @@ class Session:
         hold: bool = False,
     ) -> None:
         """Advance by ``ticks``. Raises RanvierError when the stimulus does not fit, or when a state
-        stops being a number (naming the population, the neuron and the ticks).
+        stops being a number (naming the population, the neuron and the tick), and Interrupted on
+        Ctrl-C, after the ticks under way.
 
         ``hold`` leaves a window that ends with the last tick open until :meth:`end_window`: other
         chips may still send to that tick.
         """
         check_ticks(ticks)
         meter = progress or NoProgress()
-        a = self._arrays
         events, given = source_events(self.program, stimulus, ticks, self._dtype)
         for name, item in given.items():
-            if name in self._recorded and len(item):
+            if name in self._recorder.recorded and len(item):
                 self._stimuli.setdefault(name, []).append((self._tick, item))
-        cursor, taken = np.zeros(1, np.int64), np.zeros(1, np.int64)
-        begin, end = self._tick, self._tick + ticks
-        tick = events.tick + begin
-        columns = int(self._probes[:, 2].sum()) if self._probes.size else 0
-        rows = max(1, min(CHUNK, TRACE_BYTES // (8 * columns) if columns else CHUNK))
+        self._pending.add(events.tick + self._tick, events.source, events.payload)
+        end = self._tick + ticks
         meter.start("simulate", ticks)
-        while self._tick < end:
-            stop = min(end, self._tick + rows, self._boundary())
-            traces = np.zeros((stop - self._tick if columns else 0, columns), self._dtype)
-            taken[0] = 0
-            reached = int(
-                self._run(
-                    self._tick, stop, a.mask, a.width, a.blocks, a.state, a.param, a.ring, a.out,
-                    *a.synapses.rows, tick, events.source, events.payload, events.plain, cursor,
-                    self._counts, self._counters, *self._buffer, taken, self._probes, traces,
+        with _stop_asked() as asked:
+            while self._tick < end:
+                stop = min(
+                    end, self._boundary(), self._tick + min(self._pace, self._recorder.chunk)
                 )
-            )  # fmt: skip
-            n = int(taken[0])
-            if n:
-                when, slot, value = (column[:n].copy() for column in self._buffer)
-                self._parts.append((when, slot, value))
-            if columns:
-                self._traces.append((self._tick, traces[: reached - self._tick]))
-            meter.advance(reached - self._tick)
-            self._check_finite(self._tick, reached)
-            self._tick = reached
-            if not (hold and self._tick == end):
-                self.end_window()
+                before, began = self._tick, time.perf_counter()
+                self._run(stop)
+                self._set_pace(stop - before, time.perf_counter() - began)
+                meter.advance(stop - before)
+                if not (hold and self._tick == end):
+                    self.end_window()
+                if asked and self._tick < end:
+                    raise Interrupted
         meter.done()
+
+    def _run(self, stop: int) -> None:
+        a, recorder, first = self._arrays, self._recorder, self._tick
+        since = max(self._oldest, first - a.depth + 2)
+        self._pending.forget(since)
+        samples = recorder.room(stop - first)
+        fault = np.full((a.layout.threads, 2), -1, np.int64)
+        self._crew(
+            first, stop, self._oldest, a.layout.parts, a.parts, a.subs, a.state, a.param, a.acc,
+            a.out, a.scratch, a.tallies, a.random, a.who, a.streams, a.draws, a.limits, a.limit_ptr,
+            a.limit_of, a.synapses.delays, a.depth, a.hist_base, a.hist_cap, a.hist_n, a.history,
+            a.hist_value, since, self._pending.by_tick(since, stop), self._pending.source,
+            self._pending.value, a.synapses.row_ptr, a.synapses.row_run, a.synapses.target,
+            a.synapses.weight, *self._rows, self._counts, self._counters, recorder.tick,
+            recorder.slot, recorder.value, recorder.filled, recorder.rows, samples, self._clock,
+            fault, *self._sleep,
+        )  # fmt: skip
+        np.add.at(self._counts, self._pending.between(first, stop), 1)
+        recorder.take(first, samples)
+        self._tick = stop
+        if fault.max() >= 0:
+            raise self._blow_up(fault[fault[:, 0] >= 0].min(0))
+
+    def _set_pace(self, ticks: int, seconds: float) -> None:
+        """As many ticks a call as take about CHUNK seconds."""
+        if ticks == self._pace or seconds > CHUNK:
+            wanted = ticks * CHUNK / max(seconds, 1e-6)
+            self._pace = int(min(max(1.0, wanted), 4.0 * self._pace, 1 << 20))
 
     def _boundary(self) -> int:
         if self.window is None:
-            return self._tick + CHUNK
+            return self._tick + (1 << 20)
         return (self._tick // self.window + 1) * self.window
 
     def end_window(self) -> None:
@@ -234,60 +307,53 @@ class Session:
         if self.reset_windows:
             self.reset()
 
-    def _check_finite(self, start: int, stop: int) -> None:
-        state, out = self._arrays.state, self._arrays.out
-        if self._dtype is np.int64 or np.isfinite(state.sum() + out.sum()):
-            return
-        if not np.all(np.isfinite(out)):
-            slot = int(np.flatnonzero(~np.isfinite(out))[0])
-            name = list(self.program.slots)[self._where[0][slot]]
-            raise self._blow_up(f"{name}[{self._where[1][slot]}].output", out[slot], start, stop)
-        if np.all(np.isfinite(state)):
-            return
-        at = int(np.flatnonzero(~np.isfinite(state))[0])
-        (k, name), offset = max(
-            (item for item in self._arrays.state_offset.items() if item[1] <= at),
-            key=lambda item: item[1],
-        )
-        block = self.program.blocks[k]
-        index = int(self._where[1][block.start + at - offset])
-        where = f"{block.population}[{index}].{name}"
-        raise self._blow_up(where, state[at], start, stop)
-
-    def _blow_up(self, where: str, got: Any, start: int, stop: int) -> RanvierError:
+    def _blow_up(self, fault: NDArray[np.int64]) -> RanvierError:
+        tick, slot = (int(x) for x in fault)
+        number, index = self._recorder.where[0][slot], self._recorder.where[1][slot]
+        block = next(b for b in self.program.blocks if b.start <= slot < b.start + b.n)
+        k = self.program.blocks.index(block)
+        where, got = f"{list(self.program.slots)[number]}[{index}]", self._arrays.out[slot]
+        name = "output"
+        for (b, state), offset in self._arrays.state_offset.items():
+            value = self._arrays.state[offset + slot - block.start]
+            if b == k and not np.isfinite(value):
+                name, got = state, value
+                break
         return fail(
             "blow-up",
-            where,
+            f"{where}.{name}",
             "stopped being a number",
             got=got,
-            limit=f"finite, in ticks {start}..{stop - 1}",
+            limit=f"finite; it happened at tick {tick} ({tick * self.program.dt:g} s)",
             hint=("use a smaller dt or another method", "check weights and parameters"),
         )
 
     def reset(self) -> None:
         """Back to the initial state; inputs under way are lost, weights stay."""
         self._arrays.state[:] = self._arrays.initial
-        self._arrays.ring[:] = 0
         self._arrays.out[:] = 0
+        self._arrays.acc[:] = 0
+        self._oldest = self._tick
+        if self._sleep:
+            self._arrays.sleep.wake(self._arrays.subs, self._tick - 1)
 
     def inject(self, population: str, ids: NDArray[np.int64], payload: Any = None) -> None:
         """Events of an input that belong to the tick just computed (from another chip)."""
-        a = self._arrays
         block = next(b for b in self.program.inputs if b.population == population)
-        plain = payload is None
-        values = np.ones(ids.size) if plain else payload
-        for index, value in zip(ids, values.astype(self._dtype), strict=True):
-            source = block.start + int(index)
-            self._counts[source] += 1
-            self._deliver(
-                source, value, plain, self._tick - 1, a.mask, a.width, a.ring, *a.synapses.rows
-            )  # fmt: skip
+        values = np.ones(ids.size) if payload is None else np.asarray(payload)
+        order = np.argsort(ids, kind="stable")
+        source = block.start + ids[order].astype(np.int64)
+        np.add.at(self._counts, source, 1)
+        tick = np.full(ids.size, self._tick - 1, np.int64)
+        self._pending.add(tick, source, values[order].astype(self._dtype))
 
     # -- weights ------------------------------------------------------------------------------
     def weights(self, projection: str) -> NDArray[np.float64]:
         """SI weights of a projection now, in canonical order [synapses]."""
         s = self._arrays.synapses
-        return projection_weights(self.program, projection, s.weight, s.target, s.origin)
+        return projection_weights(
+            self.program, projection, s.packed_weight(), s.packed_target, s.origin
+        )
 
     def set_weights(self, projection: str, weights: Any) -> NDArray[np.float64]:
         """Write SI weights [synapses, canonical order], rounded by the chip's own quantiser.
@@ -327,47 +393,22 @@ class Session:
             )
         starts = np.array([b.ring for b in self.program.blocks])
         sizes = np.array([b.n for b in self.program.blocks])
-        target = s.target[chosen]
+        target = s.packed_target[chosen]
         block = np.searchsorted(starts, target, side="right") - 1
         moved = (port[index] - synapse_ports(self.program, target)) * sizes[block]
         s.write(coded[index], (target + moved).astype(target.dtype), chosen)
         return implementation.decode(coded, port, table.encoding)
 
     # -- results ------------------------------------------------------------------------------
-    def state(self) -> State:
-        """A copy of everything needed to go on, or to read weights back.
-
-        Counts and recordings are not part of it: those of a resumed session begin anew.
-        """
-        arrays = {name: array.copy() for name, array in self._live().items()}
-        arrays["synapse_origin"] = self._arrays.synapses.origin
-        return State(self._tick, arrays, self.program.hash)
-
-    def _collect(
-        self, parts: list[Any], start: int, ticks: int, names: Iterable[str]
-    ) -> dict[str, Events]:
-        none = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, self._dtype))
-        tick, slot, value = (np.concatenate(c) for c in zip(none, *parts, strict=True))
-        owner, index = self._where[0][slot], self._where[1][slot]
-        numbers = {name: k for k, name in enumerate(self.program.slots)}
-        graded = {b.population for b in self.program.blocks if b.output != "spike"}
-        inputs = {b.population for b in self.program.inputs}
-        found: dict[str, Events] = {}
-        for name in names:
-            size = self.program.slots[name].size
-            if name in inputs:
-                found[name] = self._input_events(name, start, ticks, size)
-                continue
-            mine = owner == numbers[name]
-            found[name] = Events.sorted(
-                tick[mine] - start,
-                index[mine],
-                size=size,
-                ticks=ticks,
-                dt=self.program.dt,
-                payload=value[mine] if name in graded else None,
-            )
-        return found
+    def _collect(self, known: int, start: int, ticks: int) -> dict[str, Events]:
+        found = self._recorder.events(known, start, ticks)
+        sizes = {b.population: b.n for b in self.program.inputs}
+        return {
+            name: found[name]
+            if name in found
+            else self._input_events(name, start, ticks, sizes[name])
+            for name in self._recorder.recorded
+        }
 
     def _input_events(self, name: str, start: int, ticks: int, size: int) -> Events:
         """What was put into an input between ``start`` and ``start + ticks``."""
@@ -389,53 +430,55 @@ class Session:
 
     def recording(self, *, state: bool = False) -> Recording:
         """Everything recorded since the session began; ticks count from its beginning."""
-        program, ticks = self.program, self._tick - self._first
+        program, ticks, a = self.program, self._tick - self._first, self._arrays
         closed = list(self._closed)
         length = self.window or max(1, self._tick)
         if self.window is None or self._tick % self.window or not closed:
             closed.append((self._counts.copy(), self._counters.copy()))
         counts, counters = (np.stack(column) for column in zip(*closed, strict=True))
-        kinds = sorted({name for _, name in self._arrays.counters})
+        kinds = sorted({name for _, name in a.counters})
         per_block = {name: np.zeros((len(closed), len(program.blocks)), np.int64) for name in kinds}
-        for column, (block, name) in enumerate(self._arrays.counters):
-            per_block[name][:, block] += counters[:, column]
+        by_part = counters[:, : len(a.counters) * a.layout.parts]
+        summed = by_part.reshape(len(closed), a.layout.parts, len(a.counters)).sum(1)
+        for column, (block, name) in enumerate(a.counters):
+            per_block[name][:, block] += summed[:, column]
         return Recording(
             dt=program.dt,
             ticks=ticks,
             window=length,
             program_hash=program.hash,
             start=self._first,
-            events=self._collect(self._parts, self._first, ticks, self._recorded),
-            traces=self._trace_results(),
+            events=self._collect(0, self._first, ticks),
+            traces=self._recorder.traces(self._first),
             counts={name: counts[:, slots] for name, slots in program.slots.items()},
             counters=per_block,
             blocks=tuple((b.population, b.core) for b in program.blocks),
             state=self.state() if state else None,
         )
 
-    def _trace_results(self) -> Mapping[str, Trace]:
-        if not self._probe_names:
-            return {}
-        width = int(self._probes[:, 2].sum())
-        empty = np.zeros((0, width), self._dtype)
-        data = np.concatenate([empty, *(part for _, part in self._traces)])
-        when = np.concatenate(
-            [np.zeros(0, np.int64), *(np.arange(t, t + len(part)) for t, part in self._traces)]
-        )
-        found: dict[str, Trace] = {}
-        for name in dict.fromkeys(n for n, *_ in self._probe_names):
-            rows = [row for row in self._probe_names if row[0] == name]
-            blocks = [self.program.blocks[row[1]] for row in rows]
-            variable = name.rsplit(".", 1)[1]
-            size = self.program.slots[blocks[0].population].size
-            keep = when % rows[0][2] == 0
-            raw = np.zeros((int(keep.sum()), size), self._dtype)
-            scale, offset = np.ones(size), np.zeros(size)
-            for (_, _, _, column, n), block in zip(rows, blocks, strict=True):
-                index = self._where[1][block.start : block.start + n]
-                raw[:, index] = data[keep, column : column + n]
-                register = block.aliases.get(variable, variable)
-                by, plus = block.state_scale.get(register, (1.0, 0.0))
-                scale[index], offset[index] = by, plus
-            found[name] = Trace(when[keep] - self._first, raw, scale, offset)
-        return found
+
+def _twice(tick: NDArray[Any], slot: NDArray[Any], neurons: int) -> NDArray[np.bool_]:
+    """Neurons send at most once a tick."""
+    mine = slot < neurons
+    order = np.lexsort((slot[mine], tick[mine]))
+    return (np.diff(tick[mine][order]) == 0) & (np.diff(slot[mine][order]) == 0)
+
+
+@contextmanager
+def _stop_asked() -> Iterator[list[int]]:
+    """A list that fills when Ctrl-C is pressed, so that it is heeded between two calls only."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # somebody else's: leave it
+        yield asked
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:  # pressed during the last ticks: nothing is lost, but it was meant
+        raise Interrupted

@@ -12,6 +12,7 @@ from ranvier.compile import Program, machine_of
 from ranvier.errors import fail, unknown
 from ranvier.events import Events, Recording, State, concatenate
 from ranvier.progress import NoProgress, Progress
+from ranvier.sim._arrays import NUMBERS
 from ranvier.sim._session import Session
 from ranvier.sim._stimulus import (
     Stimulus,
@@ -142,7 +143,7 @@ class SystemSession:
         shares: dict[str, dict[str, Events]] = {}
         for name, part in self.program.parts.items():
             shares[name] = {k: e for k, e in given.items() if k in takes[name]}
-            dtype = np.float64 if machine_of(part).dtype == "f8" else np.int64
+            dtype = NUMBERS[machine_of(part).dtype]
             source_events(part, shares[name], ticks, dtype)
         return shares
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ranvier.compile import Program, machine_of
+from ranvier.compile import Block, Program, machine_of
 from ranvier.errors import fail
 from ranvier.events import Events, Recording
-from ranvier.sim._arrays import expand_rules, kernels_of
+from ranvier.neurons import draw
+from ranvier.sim._arrays import NUMBERS, expand_rules, kernels_of
 from ranvier.sim._stimulus import Stimulus, source_events
 
 __all__ = ["run_reference"]
@@ -35,11 +36,12 @@ def run_reference(
     """Run on one chip; records the events of every population, and counts."""
     if program.parts:
         raise fail("several-chips", program.name, "the reference engine runs one chip at a time")
-    integer = machine_of(program).dtype == "i8"
-    number = int if integer else float
-    events, given = source_events(program, stimulus, ticks, np.int64 if integer else np.float64)
+    dtype = machine_of(program).dtype
+    number: Any = {"i8": int, "f8": float, "f4": np.float32}[dtype]
+    events, given = source_events(program, stimulus, ticks, NUMBERS[dtype])
     kernels = kernels_of(program)
     steps = [kernel.python() for kernel in kernels]
+    index = [_index(program, block) for block in program.blocks]
     rows = expand_rules(program)
     waiting: dict[int, list[tuple[int, Any, bool]]] = defaultdict(list)
     for t, s, v, plain in zip(*(column.tolist() for column in (
@@ -75,6 +77,11 @@ def run_reference(
         for k, (block, kernel) in enumerate(zip(program.blocks, kernels, strict=True)):
             sums, spiking = arriving[tick], kernel.output == "spike"
             out: list[tuple[int, Any]] = []
+            drawn = [
+                draw(kind, program.seed, block.population, neurons=index[k], tick=tick, index=d,
+                     values=dict(block.values))
+                for d, kind in enumerate(kernel.draws)
+            ]  # fmt: skip
             for i in range(block.n):
                 arguments = [state[k][name][i] for name in kernel.state]
                 arguments += [
@@ -82,6 +89,7 @@ def run_reference(
                     for p in range(len(kernel.ports))
                 ]
                 arguments += [_at(block.values[name], i, number) for name in kernel.params]
+                arguments += [number(column[i]) for column in drawn]
                 result = steps[k](*arguments)
                 for name, value in zip(kernel.state, result, strict=False):
                     state[k][name][i] = value
@@ -92,6 +100,12 @@ def run_reference(
                 deliver(tick, source, value, spiking)
         arriving.pop(tick, None)
     return _recording(program, emitted, given, counts, ticks, length)
+
+
+def _index(program: Program, block: Block) -> Any:
+    """Which neurons of its population a block holds."""
+    slots = program.slots[block.population]
+    return np.flatnonzero((slots >= block.start) & (slots < block.start + block.n))
 
 
 def _recording(

@@ -1,0 +1,127 @@
+"""Partitions: which thread computes which neurons, and where their accumulators lie.
+
+A partition holds neighbouring neurons (in the order of their slots) and all their incoming
+synapses, so that only its own thread ever writes to them. How a program is cut never changes a
+result: every accumulator is summed in one order, whoever does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranvier.compile import Program
+
+__all__ = ["Layout", "Sub", "lay_out", "usable_cores"]
+
+MOST_WIDTH = 1 << 16
+"""Accumulators of a partition, so that 16 bits name each of them."""
+GRAIN = 64
+"""Neurons are cut at multiples of this: two threads then share no cache line."""
+WORTH_A_THREAD = 2000
+"""Fewer neurons than this are computed faster by one thread than two take to meet."""
+
+
+@dataclass(frozen=True)
+class Sub:
+    """Neurons ``first .. first+n`` of block ``block``; ``acc`` is their place in the arena of
+    accumulators (port p of neuron i: ``acc + p*pitch + i - first``)."""
+
+    block: int
+    first: int
+    n: int
+    acc: int
+    pitch: int
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """``subs[p]`` are the pieces of partition p, ``acc`` [partitions+1] where its accumulators
+    begin, ``owner[p]`` its thread; ``place`` [ring] maps a program's accumulator to the arena."""
+
+    threads: int
+    subs: tuple[tuple[Sub, ...], ...]
+    acc: NDArray[np.int64]
+    owner: NDArray[np.int64]
+    place: NDArray[np.int32]
+    neurons: NDArray[np.int64]
+
+    @property
+    def parts(self) -> int:
+        """Number of partitions."""
+        return len(self.subs)
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def lay_out(
+    program: Program,
+    threads: int | None,
+    ports: Sequence[int],
+    *,
+    whole: bool,
+    aligned: bool = False,
+) -> Layout:
+    """Cut a program for ``threads`` threads (None: as many as are worth it).
+
+    ``ports[k]`` is the number of ports of block k. ``whole`` keeps everything in one partition, for
+    programs whose neurons send without delay. ``aligned`` lets every port begin at a multiple of
+    GRAIN, so that one word of bits has neurons of one port only.
+    """
+    if threads is None:
+        threads = max(1, min(usable_cores(), program.neurons // WORTH_A_THREAD))
+    if whole or program.neurons < 2 * GRAIN:
+        threads = 1
+    # A neuron costs its update and the visits of its accumulators.
+    cost = [block.n * (1 + p) for block, p in zip(program.blocks, ports, strict=True)]
+    groups = 1 if whole else -(-program.ring // (threads * (MOST_WIDTH - 8 * GRAIN)))
+    wanted = 1 if whole else threads * max(1, groups)
+    target = sum(cost) / wanted if wanted else 0.0
+    cuts: list[list[tuple[int, int, int]]] = [[]]
+    room = target
+    for k, block in enumerate(program.blocks):
+        at = 0
+        while at < block.n:
+            if len(cuts) == wanted:
+                take = block.n - at
+            else:
+                fits = max(GRAIN, round(room / (1 + ports[k]) / GRAIN) * GRAIN)
+                take = min(block.n - at, fits)
+            cuts[-1].append((k, at, take))
+            room -= take * (1 + ports[k])
+            at += take
+            if room < GRAIN / 2 and len(cuts) < wanted:
+                cuts.append([])
+                room += target
+    cuts = [c for c in cuts if c] or [[]]
+    subs: list[tuple[Sub, ...]] = []
+    begin, place = [0], np.zeros(program.ring, np.int32)
+    acc = 0
+    for cut in cuts:
+        pieces: list[Sub] = []
+        for k, first, n in cut:
+            pitch = -(-n // GRAIN) * GRAIN if aligned else n
+            pieces.append(Sub(k, first, n, acc, pitch))
+            for p in range(ports[k]):
+                start = program.blocks[k].ring + p * program.blocks[k].n + first
+                place[start : start + n] = np.arange(acc, acc + n)
+                acc += pitch
+        subs.append(tuple(pieces))
+        begin.append(acc)
+    owner = np.arange(len(subs)) * threads // len(subs)
+    return Layout(
+        threads=min(threads, len(subs)),
+        subs=tuple(subs),
+        acc=np.array(begin, np.int64),
+        owner=owner.astype(np.int64),
+        place=place,
+        neurons=np.array([sum(s.n for s in pieces) for pieces in subs], np.int64),
+    )
