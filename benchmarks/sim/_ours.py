@@ -13,7 +13,6 @@ import argparse
 import json
 import resource
 import time
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -120,9 +119,7 @@ def main() -> None:
     clock.append(time.perf_counter())
     program = compile(network, args.chip, dt=DT)
     clock.append(time.perf_counter())
-    options: dict[str, Any] = {}
-    if args.threads and "threads" in signature(sim.Session).parameters:
-        options["threads"] = args.threads
+    options: dict[str, Any] = {} if args.threads is None else {"threads": args.threads}
     session = sim.session(program, **options)
     clock.append(time.perf_counter())
     first = round(args.skip / DT)
