@@ -14,7 +14,7 @@ import nets  # pyright: ignore[reportMissingImports]
 from ranvier import sim
 from ranvier.compile import compile, load_program, passes_from_text, read_back
 from ranvier.errors import RanvierError
-from ranvier.network import Network, Rule, load
+from ranvier.network import Network, Normal, Rule, load
 
 LISTED = ["quantise.keep_rules=false"]
 
@@ -23,12 +23,12 @@ def network(
     n: int = 40, *, rule: str = "fixed_probability", seed: int = 0, **more: float
 ) -> Network:
     parameters = more or {"p": 0.2}
-    back = Rule(rule, n, n, parameters, -0.05, seed + 2**40, weight_sd=0.3, autapses=False)
+    back = Rule(rule, n, n, parameters, Normal(-0.05, 0.3), seed + 2**40, autapses=False)
     return Network(
         populations=(nets.source(), nets.lif("a", n), nets.lif("b", n)),
         projections=(
             nets.join("in", "a", Rule("fixed_outdegree", 16, n, {"k": 9}, 0.3, seed)),
-            nets.join("a", "b", Rule(rule, n, n, parameters, 0.2, seed + 1, weight_sd=0.1),
+            nets.join("a", "b", Rule(rule, n, n, parameters, Normal(0.2, 0.1), seed + 1),
                       delay=4e-3),
             nets.join("b", "a", back, delay=2.4e-3),
             nets.join("a", "a", nets.Dense(nets.np.full((n, n), 0.001))),
@@ -68,7 +68,7 @@ def test_the_same_spikes_bit_for_bit(
 
 def _all(seed: int) -> Network:
     net = network(seed=seed)
-    rule = Rule("all_to_all", 40, 40, {}, 0.02, seed, weight_sd=0.01)
+    rule = Rule("all_to_all", 40, 40, {}, Normal(0.02, 0.01), seed)
     from dataclasses import replace
 
     kept = [replace(p, connectivity=rule) if p.name == "a->b" else p for p in net.projections]
@@ -85,17 +85,6 @@ def test_the_program_holds_the_rule_only(tmp_path: Path) -> None:
     # 800 000 synapses would be 16 MB; the source map of 4016 neurons is what is left.
     assert (tmp_path / "p.rvp").stat().st_size < 20_000
     assert (tmp_path / "n.rvn").stat().st_size < 5_000
-
-
-def test_any_row_alone_is_the_same_row() -> None:
-    rule = Rule("fixed_probability", 50, 30, {"p": 0.3}, 1.0, 7, weight_sd=0.5, autapses=False)
-    whole = rule.synapses()
-    for pre in (49, 3, 0, 17):
-        post, weight = rule.row(pre)
-        mine = whole.pre == pre
-        assert nets.np.array_equal(whole.post[mine], post)
-        assert nets.np.array_equal(whole.weight[mine], weight)
-        assert pre not in post
 
 
 def test_weights_of_a_rule_are_told_apart() -> None:

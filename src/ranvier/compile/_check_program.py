@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ranvier.network import TickTable
+
 if TYPE_CHECKING:
     from ranvier.compile._program import Program
 
@@ -156,6 +158,8 @@ def _check_rows(program: Program) -> None:
         _whole(table.delay, table.name, program.max_delay + 1)
         _want(table.source + rule.n_pre <= program.sources, table.name)
         _want(table.ring + rule.n_post <= program.ring, table.name)
+        law = table.delays()
+        _want(law is None or TickTable.of(law, program.dt).last <= table.delay, table.name)
 
 
 def _check_blocks(program: Program) -> None:

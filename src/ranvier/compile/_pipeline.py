@@ -304,8 +304,7 @@ def _deal_out(network: Network, names: list[str], legal: list[str], where: dict[
     """Fill in a part for every population: in order, those joined without delay together."""
     group: dict[str, str] = dict(zip(names, names, strict=True))
     for p in network.projections:
-        zero = p.delay is not None and np.size(p.delay) and float(np.min(p.delay)) == 0
-        if zero and p.source in group:
+        if p.immediate and p.source in group:
             joined, gone = group[p.source], group[p.target]
             for name in names:
                 if group[name] == gone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from ranvier.bundle import content_hash, read_bundle, write_bundle
 from ranvier.chips import Chip
 from ranvier.compile._check_program import check_program
 from ranvier.errors import Issue, fail
-from ranvier.network import Probe, Rule
+from ranvier.network import Chunk, Distribution, Probe, Rule, distribution_from
 from ranvier.network._bundle import pack_arrays, unpack_arrays
 
 __all__ = [
@@ -87,7 +87,9 @@ class ProjectionTable:
 class RuleTable:
     """Connectivity kept as rule and seed; expanded by the engine when it loads the program.
 
-    ``first`` is its place in the canonical order of all synapses.
+    ``first`` is its place in the canonical order of all synapses; its sources are the slots from
+    ``source`` on, its targets the accumulators from ``ring`` on. ``delay`` is that of all synapses
+    in ticks, or the longest one where ``law`` (a distribution of seconds as plain data) draws them.
     """
 
     name: str
@@ -96,10 +98,24 @@ class RuleTable:
     ring: int
     delay: int
     rule: Mapping[str, Any]
+    law: Mapping[str, Any] | None = None
 
     def make(self) -> Rule:
         """The rule itself."""
         return Rule(**self.rule)
+
+    def delays(self) -> Distribution | None:
+        """The distribution of delays [s]; None where all are ``delay`` ticks."""
+        return None if self.law is None else distribution_from(self.law, f"delay of {self.name}")
+
+    def chunks(
+        self, first: int, last: int, dt: float, *, weights: bool = True, most: int = 1 << 20
+    ) -> Iterator[Chunk]:
+        """Synapses onto the targets first .. last - 1 (numbers within the projection), about
+        ``most`` at a time; see :meth:`Rule.chunks`."""
+        return self.make().chunks(
+            first, last, delay=self.delays(), dt=dt, weights=weights, most=most
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 from ranvier.chips import Incoming
 from ranvier.compile._draft import Draft
 from ranvier.errors import Issue, RanvierError
-from ranvier.network import Network, Projection, Sparse
+from ranvier.network import Distribution, Network, Projection, Sparse
 
 __all__ = ["PASS", "Legalise"]
 
@@ -106,11 +106,7 @@ def _coarse_ticks(network: Network, dt: float) -> list[Issue]:
 def _zero_delays(network: Network, least: int) -> list[Issue]:
     if least == 0:
         return []
-    late = [
-        p.name
-        for p in network.projections
-        if p.delay is not None and np.size(p.delay) and float(np.min(p.delay)) == 0
-    ]
+    late = [p.name for p in network.projections if p.immediate]
     if not late:
         return []
     return [
@@ -180,8 +176,8 @@ def _join(first: Projection, second: Projection) -> Projection:
     def delay(p: Projection) -> float | None:
         if p.delay is None:
             return None
-        values = np.unique(p.delay)
-        if values.size > 1:
+        values = None if isinstance(p.delay, Distribution) else np.unique(p.delay)
+        if values is None or values.size > 1:
             raise RanvierError(
                 Issue(
                     code="relay-delays",

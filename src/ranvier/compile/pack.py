@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ranvier.compile._draft import Draft, Piece
 from ranvier.compile._program import Block, InputBlock, Program, ProjectionTable, RuleTable
+from ranvier.network import Distribution
 
 __all__ = ["Pack", "pack_rows"]
 
@@ -240,9 +241,7 @@ def _in_order(draft: Draft, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     waiting: dict[str, set[str]] = {name: set() for name in names}
     by_name = {p.name: p for p in draft.network.projections}
     for projection in by_name.values():
-        delay = projection.delay
-        zero = delay is not None and np.size(delay) and float(np.min(delay)) == 0
-        if zero and draft.chip.min_delay == 0 and projection.source in waiting:
+        if projection.immediate and draft.chip.min_delay == 0 and projection.source in waiting:
             waiting[projection.target].add(projection.source)
     done: list[str] = []
     while waiting:
@@ -282,6 +281,7 @@ def _rules(
                 ring=int(layout.ring_of[p.target][0] + port * layout.stride[p.target][0]),
                 delay=draft.rule_delays[name],
                 rule=data,
+                law=p.delay.to_dict() if isinstance(p.delay, Distribution) else None,
             )
         )
     return tuple(tables)

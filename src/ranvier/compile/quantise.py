@@ -9,15 +9,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.chips import Incoming, Quantised, QuantisedProjection
+from ranvier.chips import Chip, Incoming, Quantised, QuantisedProjection
 from ranvier.compile._draft import Draft
 from ranvier.errors import Issue, RanvierError, unknown
-from ranvier.network import Projection, Rule, Synapses
+from ranvier.network import Distribution, Projection, Rule, Synapses, TickTable
+from ranvier.network._ticks import MOST_TICKS
 
 __all__ = ["PASS", "Quantise"]
-
-MOST_TICKS = 1 << 20
-"""No engine keeps inputs for longer than this many ticks."""
 
 IntArray = NDArray[np.int64]
 
@@ -53,13 +51,17 @@ class Quantise:
             and chip.topology is None
             and chip.dtype != "i8"
             and isinstance(p.connectivity, Rule)
+            and (not isinstance(p.delay, Distribution) or _free_delays(chip))
         )
         synapses: dict[str, Synapses] = {}
         delays: dict[str, IntArray] = {}
         incoming: dict[str, dict[str, Incoming]] = defaultdict(dict)
         for p in network.projections:
-            listed = None if p.name in rules else p.connectivity.synapses()
-            ticks, found = self._ticks(draft, p, listed)
+            if isinstance(p.delay, Distribution):
+                listed, ticks, found = self._drawn(draft, p, p.delay, listing=p.name not in rules)
+            else:
+                listed = None if p.name in rules else p.connectivity.synapses()
+                ticks, found = self._ticks(draft, p, listed)
             issues += [i for i in found if i.severity != "refused"]
             refused += [i for i in found if i.severity == "refused"]
             delays[p.name] = ticks
@@ -109,7 +111,7 @@ class Quantise:
         least = max(1, chip.min_delay)
         if p.delay is None:
             return np.full(n, least, np.int64), []
-        array = np.asarray(p.delay, np.float64)
+        array: Any = np.asarray(p.delay, np.float64)
         exact = (
             array.ravel()[listed.origin] if array.ndim and listed is not None else array
         ) / draft.dt
@@ -121,36 +123,54 @@ class Quantise:
         issues: list[Issue] = []
         moved = np.abs(ticks - exact)[exact > 0]
         if moved.size and moved.max() > 1e-6:
-            issues.append(
-                Issue(
-                    code="delay-rounded",
-                    severity="approximate",
-                    where=p.name,
-                    message=f"delays rounded to ticks of {draft.dt:g} s, by at most "
-                    f"{moved.max() * draft.dt:.3g} s",
-                )
-            )
+            issues.append(_rounded(p.name, draft.dt, float(moved.max()) * draft.dt))
         if n and int(ticks.max()) > longest:
-            clip = self.long_delays == "clip"
-            issues.append(
-                Issue(
-                    code="delay-too-long",
-                    severity="approximate" if clip else "refused",
-                    where=p.name,
-                    message="delays cut to the chip's longest"
-                    if clip
-                    else "delay is longer than the chip can hold",
-                    got=f"{int(ticks.max())} ticks",
-                    limit=f"{longest} ticks",
-                    hint=(
-                        f"shorten the delays to at most {longest * draft.dt:.6g} s",
-                        f"use a dt of at least {float(exact.max()) * draft.dt / longest:.3g} s",
-                        "allow cutting: --set quantise.long_delays=clip",
-                    ),
-                )
-            )
+            seconds = float(exact.max()) * draft.dt
+            issues.append(self._too_long(draft, p, int(ticks.max()), longest, seconds))
             ticks = np.minimum(ticks, longest)
         return ticks.astype(np.int64), issues
+
+    def _drawn(
+        self, draft: Draft, p: Projection, law: Distribution, *, listing: bool
+    ) -> tuple[Synapses | None, IntArray, list[Issue]]:
+        """Delays of a rule drawn in ticks: of every synapse, or the longest for a rule kept."""
+        chip, dt = draft.chip, draft.dt
+        longest = MOST_TICKS if chip.max_delay is None else chip.max_delay
+        low, high = law.bounds()
+        issues: list[Issue] = []
+        if low < high or abs(high / dt - round(high / dt)) > 1e-6:
+            issues.append(_rounded(p.name, dt, 0.5 * dt if high >= dt else max(0.5 * dt, dt - low)))
+        ticks = int(min(high / dt, 2.0**53) + 0.5 + 1e-9)
+        if ticks > longest:
+            issues.append(self._too_long(draft, p, ticks, longest, high))
+            if self.long_delays == "refuse":
+                return None, np.array([longest], np.int64), issues
+        table = TickTable.of(law, dt, least=max(1, chip.min_delay), most=longest)
+        rule: Any = p.connectivity
+        if not listing:
+            return None, np.array([table.last], np.int64), issues
+        listed, late = rule.listed(table)
+        return listed, late.astype(np.int64), issues
+
+    def _too_long(
+        self, draft: Draft, p: Projection, ticks: int, longest: int, seconds: float
+    ) -> Issue:
+        clip = self.long_delays == "clip"
+        return Issue(
+            code="delay-too-long",
+            severity="approximate" if clip else "refused",
+            where=p.name,
+            message="delays cut to the chip's longest"
+            if clip
+            else "delay is longer than the chip can hold",
+            got=f"{ticks} ticks",
+            limit=f"{longest} ticks",
+            hint=(
+                f"shorten the delays to at most {longest * draft.dt:.6g} s",
+                f"use a dt of at least {seconds / longest:.3g} s",
+                "allow cutting: --set quantise.long_delays=clip",
+            ),
+        )
 
     def _encoded(
         self, p: Projection, listed: Synapses, delay: IntArray, target: Quantised
@@ -173,6 +193,20 @@ class Quantise:
             encoding=target.encodings[p.name],
             synapse_bits=target.synapse_bits[p.name],
         )
+
+
+def _rounded(where: str, dt: float, by: float) -> Issue:
+    return Issue(
+        code="delay-rounded",
+        severity="approximate",
+        where=where,
+        message=f"delays rounded to ticks of {dt:g} s, by at most {by:.3g} s",
+    )
+
+
+def _free_delays(chip: Chip) -> bool:
+    """True where delays drawn in ticks (at least 1) are those of the machine."""
+    return chip.min_delay <= 1 and chip.max_delay is None
 
 
 PASS = Quantise

@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 
 from ranvier.bundle import read_bundle, write_bundle
 from ranvier.errors import RanvierError, fail, unknown
-from ranvier.network._connectivity import CONNECTIVITY, Connectivity
+from ranvier.network._connectivity import Connectivity, Conv, Dense, OneToOne, Pool, Sparse
+from ranvier.network._distribution import Distribution
 from ranvier.network._network import Network, Population, Probe, Projection
+from ranvier.network._rule import Rule
 from ranvier.neurons import NeuronModel
 
 __all__ = ["decode", "encode", "load", "save"]
 
 Arrays = dict[str, NDArray[Any]]
 REFERENCE = "$array"
+CONNECTIVITY: Mapping[str, type[Connectivity]] = {
+    c.kind: c for c in (Dense, Sparse, OneToOne, Conv, Pool, Rule)
+}
 
 
 def pack_arrays(value: Any, path: str, arrays: Arrays) -> Any:
@@ -93,7 +98,7 @@ def encode(network: Network) -> tuple[dict[str, Any], Arrays]:
                 "source": p.source,
                 "target": p.target,
                 "port": p.port,
-                "delay": p.delay,
+                "delay": p.delay.to_dict() if isinstance(p.delay, Distribution) else p.delay,
                 "connectivity": p.connectivity.to_dict(),
             }
             for p in network.projections

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ranvier.errors import Issue, suggest
 
 if TYPE_CHECKING:
@@ -158,8 +156,7 @@ def _cycle_issues(network: Network) -> list[Issue]:
     """A loop of zero delays has no order in which to compute it."""
     direct: dict[str, list[str]] = {}
     for projection in network.projections:
-        delay = projection.delay
-        if delay is not None and np.size(delay) and float(np.min(delay)) == 0:
+        if projection.immediate:
             direct.setdefault(projection.source, []).append(projection.target)
     state: dict[str, int] = {}
     for root in direct:

@@ -6,10 +6,9 @@ enumerate its synapses in one canonical order: by source, then in order of creat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from math import prod
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +18,14 @@ from ranvier.network._given import shape_tuple, whole
 from ranvier.network._windows import int_pairs, int_tuple, tap_positions, window_shape
 
 __all__ = [
-    "CONNECTIVITY",
     "Connectivity",
     "Conv",
     "Dense",
     "OneToOne",
     "Pool",
-    "Rule",
     "Sparse",
     "Synapses",
+    "weight_array",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -47,7 +45,8 @@ class Synapses(NamedTuple):
     origin: IntArray
 
 
-def _weights(where: str, value: Any, ndim: tuple[int, ...] | None = None) -> FloatArray:
+def weight_array(where: str, value: Any, ndim: tuple[int, ...] | None = None) -> FloatArray:
+    """Finite float64, copied and read-only; raises RanvierError naming ``where``."""
     try:
         if np.iscomplexobj(value):
             raise fail("weights-dtype", where, "must hold real numbers", got="complex numbers")
@@ -116,7 +115,7 @@ class Dense(Connectivity):
     kind: ClassVar[str] = "dense"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", _weights("Dense.weights", self.weights, (2,)))
+        object.__setattr__(self, "weights", weight_array("Dense.weights", self.weights, (2,)))
 
     def sizes(self) -> tuple[int, int]:
         return self.weights.shape[1], self.weights.shape[0]
@@ -145,7 +144,7 @@ class Sparse(Connectivity):
     kind: ClassVar[str] = "sparse"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", _weights("Sparse.weights", self.weights, (1,)))
+        object.__setattr__(self, "weights", weight_array("Sparse.weights", self.weights, (1,)))
         shape = shape_tuple("Sparse.shape", self.shape, 0)
         if len(shape) != 2:
             raise fail(
@@ -201,7 +200,7 @@ class OneToOne(Connectivity):
     kind: ClassVar[str] = "one_to_one"
 
     def __post_init__(self) -> None:
-        array = _weights("OneToOne.weights", self.weights, (0, 1))
+        array = weight_array("OneToOne.weights", self.weights, (0, 1))
         object.__setattr__(self, "n", whole("OneToOne.n", self.n, 0))
         if array.ndim == 1 and array.size != self.n:
             raise fail(
@@ -246,7 +245,7 @@ class Conv(Connectivity):
     kind: ClassVar[str] = "conv"
 
     def __post_init__(self) -> None:
-        weights = _weights("Conv.weights", self.weights, (3, 4))
+        weights = weight_array("Conv.weights", self.weights, (3, 4))
         axes = weights.ndim - 2
         shape = shape_tuple("Conv.input_shape", self.input_shape, 1)
         set_ = object.__setattr__
@@ -346,7 +345,7 @@ class Pool(Connectivity):
         set_(self, "kernel", kernel)
         set_(self, "stride", stride)
         set_(self, "padding", int_pairs("Pool.padding", self.padding, axes))
-        set_(self, "weight", float(_weights("Pool.weight", self.weight, (0,))))
+        set_(self, "weight", float(weight_array("Pool.weight", self.weight, (0,))))
         if min(self.output_shape) < 1:
             raise fail(
                 "pool-geometry", "Pool", "the window is larger than the padded input", got=shape
@@ -376,114 +375,3 @@ class Pool(Connectivity):
         return Synapses(
             pre[order], post[order], np.full(pre.size, scale), np.zeros(pre.size, np.int64)
         )
-
-
-def _row_all_to_all(rule: Rule, rng: np.random.Generator, pre: int) -> IntArray:
-    return np.arange(rule.n_post)
-
-
-def _row_fixed_probability(rule: Rule, rng: np.random.Generator, pre: int) -> IntArray:
-    return np.flatnonzero(rng.random(rule.n_post) < rule.parameters["p"])
-
-
-def _row_fixed_outdegree(rule: Rule, rng: np.random.Generator, pre: int) -> IntArray:
-    return np.sort(rng.integers(0, rule.n_post, int(rule.parameters["k"])))
-
-
-RULES: Mapping[str, tuple[tuple[str, ...], Callable[..., IntArray]]] = {
-    "all_to_all": ((), _row_all_to_all),
-    "fixed_probability": (("p",), _row_fixed_probability),
-    "fixed_outdegree": (("k",), _row_fixed_outdegree),
-}
-"""Procedural rules: name -> (parameters, targets of one source). ``fixed_outdegree`` draws its k
-targets with replacement (multapses)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Rule(Connectivity):
-    """Connectivity as a rule and a seed: stored as these few numbers, regenerated when needed.
-
-    Row ``pre`` draws from Philox 4x64 (Salmon et al. 2011) with key ``seed`` and counter ``pre``,
-    so any row can be made alone, in any order, with the same result. ``weight_sd`` > 0 draws
-    Gaussian weights around ``weight``; ``autapses=False`` leaves out i -> i.
-    """
-
-    rule: str
-    n_pre: int
-    n_post: int
-    parameters: Mapping[str, float]
-    weight: float
-    seed: int
-    weight_sd: float = 0.0
-    autapses: bool = True
-    kind: ClassVar[str] = "rule"
-
-    def __post_init__(self) -> None:
-        if not isinstance(cast("Any", self.rule), str) or self.rule not in RULES:
-            raise unknown("connection rule", self.rule, RULES, where="Rule.rule")
-        set_ = object.__setattr__
-        for name in ("n_pre", "n_post", "seed"):
-            set_(self, name, whole(f"Rule.{name}", getattr(self, name), 0))
-        for name in ("weight", "weight_sd"):
-            set_(self, name, float(_weights(f"Rule.{name}", getattr(self, name), (0,))))
-        given = {k: float(_weights(f"Rule.{k}", v, (0,))) for k, v in self.parameters.items()}
-        set_(self, "parameters", given)
-        needed = RULES[self.rule][0]
-        if set(self.parameters) != set(needed):
-            raise fail(
-                "rule-parameters",
-                f"Rule({self.rule})",
-                "wrong parameters",
-                got=sorted(self.parameters),
-                limit=sorted(needed),
-            )
-        p, k = self.parameters.get("p", 0.0), self.parameters.get("k", 0.0)
-        if not 0 <= p <= 1:
-            raise fail("rule-parameters", "Rule.p", "must be a probability", got=p, limit="0..1")
-        if not (0 <= k < 2**31 and k == int(k)):
-            raise fail("rule-parameters", "Rule.k", "must be a whole number", got=k, limit=">= 0")
-        if k > 0 and not self.n_post:
-            raise fail("rule-parameters", "Rule.k", "there are no targets to draw from", got=k)
-        if self.weight_sd < 0:
-            raise fail(
-                "rule-parameters", "Rule.weight_sd", "must not be negative", got=self.weight_sd
-            )
-        if self.seed >= 2**128:
-            raise fail("rule-parameters", "Rule.seed", "is too large", limit="2**128 - 1")
-
-    def sizes(self) -> tuple[int, int]:
-        return self.n_pre, self.n_post
-
-    def most(self) -> int:
-        return self.n_pre * max(self.n_post, int(self.parameters.get("k", 0)))
-
-    def row(self, pre: int) -> tuple[IntArray, FloatArray]:
-        """Targets and weights of source ``pre``."""
-        rng = np.random.Generator(np.random.Philox(key=self.seed, counter=[0, 0, 0, pre]))
-        post = RULES[self.rule][1](self, rng, pre)
-        if not self.autapses:
-            post = post[post != pre]
-        weight = np.full(post.size, float(self.weight))
-        if self.weight_sd:
-            weight += self.weight_sd * rng.standard_normal(post.size)
-        return post, weight
-
-    def synapses(self) -> Synapses:
-        rows = [self.row(pre) for pre in range(self.n_pre)]
-        lengths = [post.size for post, _ in rows]
-        none = np.empty(0)
-        return Synapses(
-            np.repeat(np.arange(self.n_pre), lengths),
-            np.concatenate([post for post, _ in rows] or [none]).astype(np.int64),
-            np.concatenate([weight for _, weight in rows] or [none]),
-            np.arange(sum(lengths)),
-        )
-
-    def with_weights(self, weights: FloatArray) -> Connectivity:
-        synapses = self.synapses()
-        return Sparse(synapses.pre, synapses.post, weights, (self.n_pre, self.n_post))
-
-
-CONNECTIVITY: Mapping[str, type[Connectivity]] = {
-    c.kind: c for c in (Dense, Sparse, OneToOne, Conv, Pool, Rule)
-}

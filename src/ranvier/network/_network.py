@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from ranvier.errors import RanvierError, fail, unknown
 from ranvier.network._check import find_issues
 from ranvier.network._connectivity import Connectivity, Dense
+from ranvier.network._distribution import Distribution, distribution_from
 from ranvier.network._given import is_number, items_of, plain, shape_tuple, whole
+from ranvier.network._rule import Rule
 from ranvier.neurons import NeuronModel
 from ranvier.neurons import get as get_model
 
@@ -179,13 +181,15 @@ class Projection:
 
     ``delay`` in seconds: None means one tick whatever dt is; 0 means within the same tick (only
     where the source format says so); an array with the shape of the weights gives one per synapse.
+    A :class:`Distribution` draws one for every synapse of a :class:`Rule`, in whole ticks of at
+    least one.
     """
 
     source: str
     target: str
     connectivity: Connectivity
     port: str = ""
-    delay: float | NDArray[np.float64] | None = None
+    delay: float | NDArray[np.float64] | Distribution | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -210,6 +214,9 @@ class Projection:
         if self.delay is None:
             return
         where = f"{self.name}.delay"
+        if isinstance(self.delay, (Mapping, Distribution)):
+            self._draw_delays(where)
+            return
         try:
             delay = np.array(self.delay, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -240,6 +247,38 @@ class Projection:
             set_(self, "delay", delay)
         else:
             set_(self, "delay", float(delay))
+
+    def _draw_delays(self, where: str) -> None:
+        law = distribution_from(self.delay, where)
+        low, high = law.bounds()
+        if low < 0:
+            raise fail(
+                "delay-negative",
+                where,
+                "may be negative",
+                got=f"{law}, down to {low:.3g} s",
+                limit=">= 0 s",
+                hint="truncate it: low=... (one tick or more)",
+            )
+        if not isinstance(self.connectivity, Rule):
+            raise fail(
+                "delay-distribution",
+                where,
+                "can be a distribution only where the connectivity is a Rule",
+                got=self.connectivity.kind,
+                hint="draw them yourself: delay=law.sample(weights.shape, seed=...)",
+            )
+        if not np.isfinite(high):
+            raise fail("delay-not-finite", where, "has no longest delay", got=law)
+        object.__setattr__(self, "delay", law)
+
+    @property
+    def immediate(self) -> bool:
+        """True where a synapse has delay 0: within the same tick, if the machine can."""
+        delay = self.delay
+        if delay is None or isinstance(delay, Distribution):
+            return False
+        return bool(np.size(delay)) and float(np.min(delay)) == 0
 
 
 @dataclass(frozen=True, kw_only=True)

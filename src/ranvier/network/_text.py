@@ -7,20 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from ranvier.network._connectivity import Connectivity, Conv, Pool, Rule
+from ranvier.network._connectivity import Connectivity, Conv, Pool
+from ranvier.network._distribution import Distribution
 from ranvier.network._network import Network, Population, Projection
+from ranvier.network._rule import Rule
 
 __all__ = ["to_text"]
 
 
 def _value(value: Any) -> str:
     """A number, or the range and a short hash of an array."""
-    if np.ndim(value):
+    if isinstance(value, np.ndarray):
         array = np.asarray(value, np.float64)
         digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:8]
         if array.size == 0:
             return "[]"
         return f"[{array.min():.6g} .. {array.max():.6g}; {array.size}; #{digest}]"
+    if isinstance(value, Distribution):
+        return str(value)
     if isinstance(value, float):
         return f"{float(value):.12g}"
     return str(value)
@@ -61,9 +65,10 @@ def _connectivity(connectivity: Connectivity) -> str:
     if isinstance(connectivity, Rule):
         given = ", ".join(f"{k}={v:g}" for k, v in connectivity.parameters.items())
         text += (
-            f" {connectivity.rule}({given}) weight {connectivity.weight:g}"
-            f" sd {connectivity.weight_sd:g} seed {connectivity.seed}"
+            f" {connectivity.rule}({given}) weight {_value(connectivity.weight)}"
+            f" seed {connectivity.seed}"
             f"{'' if connectivity.autapses else ' no autapses'}"
+            f"{'' if connectivity.multapses else ' no multapses'}"
         )
     weights = getattr(connectivity, "weights", None)
     return text if weights is None else f"{text} weights {_value(weights)}"

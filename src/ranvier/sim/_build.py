@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ranvier.compile import Program, RuleTable
 from ranvier.errors import fail
+from ranvier.network._ticks import TickTable
 from ranvier.sim._fill import (
-    columns_of,
     count_listed,
     count_packed,
     fill_listed,
@@ -32,6 +32,8 @@ __all__ = ["Synapses"]
 
 IntArray = NDArray[np.int64]
 
+CHUNK = 1 << 15
+"""Synapses drawn at a time: they stay in the cache between drawing and placing."""
 VECTOR = 24
 """Rows shorter than this are cheaper one synapse at a time."""
 RUN_SPAN = 2.5
@@ -152,8 +154,10 @@ class Synapses:
         plain = np.ones(part.lowest.size, np.uint8)
         for stretch in self._stretches():
             if stretch.rule is not None:
-                for pre, _, _, columns, _ in self._chunks(p, stretch.rule, counting=True):
-                    count_listed(pre, stretch.rule.source, self.delays.size, columns, part.count)
+                for pre, _, _, ticks, _ in self._chunks(p, stretch.rule, counting=True):
+                    count_listed(
+                        pre, stretch.rule.source, self.delays.size, ticks, self._column, part.count
+                    )
                     if packed:
                         plain[:] = 0
             elif packed:
@@ -187,10 +191,10 @@ class Synapses:
             _fill_targets(run, self.row_ptr[at : at + self._rows + 1], to_target)
         for stretch in self._stretches():
             if stretch.rule is not None:
-                for pre, post, values, columns, acc in self._chunks(p, stretch.rule):
+                for pre, post, values, ticks, acc in self._chunks(p, stretch.rule):
                     fill_listed(
-                        pre, post, stretch.rule.source, self.delays.size, columns, acc, values,
-                        cursor, to_target, to_weight,
+                        pre, post, stretch.rule.source, self.delays.size, ticks, self._column, acc,
+                        values, cursor, to_target, to_weight,
                     )  # fmt: skip
             elif self._program.synapse_target.size:
                 head, tail = self._packed(stretch, int(low), int(high))
@@ -202,9 +206,8 @@ class Synapses:
     def _chunks(
         self, p: int, table: RuleTable, *, counting: bool = False
     ) -> Iterator[tuple[Any, Any, Any, Any, int]]:
-        """(pre, post, weights, columns, what to add to post) of a rule in a partition."""
-        rule, base = table.make(), int(self._layout.acc[p])
-        n_post = rule.sizes()[1]
+        """(pre, post, weights, ticks, what to add to post) of a rule in a partition."""
+        base, n_post = int(self._layout.acc[p]), table.make().n_post
         for sub in self._layout.subs[p]:
             block = self._program.blocks[sub.block]
             port, into = divmod(table.ring - block.ring, block.n)
@@ -212,13 +215,12 @@ class Synapses:
                 continue
             assert block.n == n_post
             acc = sub.acc + port * sub.pitch - sub.first - base
-            for chunk in rule.chunks(sub.first, sub.first + sub.n, delay=table.delays()):
-                columns = np.array([self._column[table.delay]], np.int64)
-                if chunk.delay is not None:
-                    columns = np.empty(chunk.pre.size, np.int64)
-                    columns_of(chunk.delay, self._program.dt, self._column, columns)
+            for chunk in table.chunks(
+                sub.first, sub.first + sub.n, self._program.dt, weights=not counting, most=CHUNK
+            ):
+                ticks = np.array([table.delay], np.int32) if chunk.ticks is None else chunk.ticks
                 values = np.atleast_1d(np.asarray(chunk.weight, np.float64))
-                yield chunk.pre, chunk.post, values, columns, acc
+                yield chunk.pre, chunk.post, values, ticks, acc
 
     def _width(self, block: Any) -> int:
         later = [b.ring for b in self._program.blocks if b.ring > block.ring]
@@ -277,8 +279,8 @@ def _fill_targets(run: Any, ptr: Any, target: Any) -> None:
 
 def _rule_ticks(table: RuleTable, dt: float) -> list[int]:
     """Every delay a rule may draw."""
-    drawn = table.delays() if hasattr(table, "delays") else None
+    drawn = table.delays()
     if drawn is None:
         return [table.delay]
-    low, high = drawn.bounds()
-    return list(range(max(1, int(low / dt + 0.5 + 1e-9)), max(1, int(high / dt + 0.5 + 1e-9)) + 1))
+    ticks = TickTable.of(drawn, dt)
+    return list(range(ticks.first, ticks.last + 1))

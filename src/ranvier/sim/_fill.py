@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from numba import njit
 
-__all__ = ["columns_of", "count_listed", "count_packed", "fill_listed", "fill_packed", "sum_up"]
+__all__ = ["count_listed", "count_packed", "fill_listed", "fill_packed", "sum_up"]
 
 
 @njit(cache=True, nogil=True)
@@ -62,28 +62,20 @@ def fill_packed(
 
 
 @njit(cache=True, nogil=True)
-def columns_of(delay, dt, column, into):
-    """Column of each delay in seconds, rounded half up to ticks, at least one."""
-    for k in range(delay.shape[0]):
-        tick = int(delay[k] / dt + 0.5 + 1e-9)
-        into[k] = column[max(1, tick)]
-
-
-@njit(cache=True, nogil=True)
-def count_listed(pre, source, nd, columns, count):
-    """Synapses of a chunk by (source, delay); ``columns`` has one entry, or one per synapse."""
-    one = columns.shape[0] == 1
+def count_listed(pre, source, nd, ticks, column, count):
+    """Synapses of a chunk by (source, delay); ``ticks`` has one entry, or one per synapse."""
+    one = ticks.shape[0] == 1
     for k in range(pre.shape[0]):
-        count[(source + pre[k]) * nd + (columns[0] if one else columns[k])] += 1
+        count[(source + pre[k]) * nd + column[ticks[0] if one else ticks[k]]] += 1
 
 
 @njit(cache=True, nogil=True)
-def fill_listed(pre, post, source, nd, columns, acc, weights, cursor, to_target, to_weight):
+def fill_listed(pre, post, source, nd, ticks, column, acc, weights, cursor, to_target, to_weight):
     """The second pass over the same chunk; ``acc`` is added to ``post``."""
-    one = columns.shape[0] == 1
+    one = ticks.shape[0] == 1
     same = weights.shape[0] == 1
     for k in range(pre.shape[0]):
-        at = (source + pre[k]) * nd + (columns[0] if one else columns[k])
+        at = (source + pre[k]) * nd + column[ticks[0] if one else ticks[k]]
         j = cursor[at]
         cursor[at] = j + 1
         to_target[j] = post[k] + acc
