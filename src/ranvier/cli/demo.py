@@ -37,7 +37,7 @@ def demo(
 
     out = Output(json=json, quiet=quiet)
     check_output(report, suffixes=(".html", ".htm"))
-    app = apps.APPS.get("digits")
+    app = apps.kept("digits")
     out.remark(f"{app.summary}; the first run compiles the machines' kernels")
     request = Request(model="digits", data="digits", chips=CHIPS, limit=limit)
     with out.progress() as progress:

@@ -54,8 +54,14 @@ BLOCK = 256
 
 SYNAPSE, SPLIT, BY_SOURCE, SAMPLE, NEAR = 0, 1, 2, 3, 4
 
+INDEX, OWNER, W0, W1, W2, W3 = (BLOCK * i for i in range(6))
+"""Where the counters and the four words of a block lie in its scratch, uint32 [6 * BLOCK]. They are
+one array since LLVM gives up SIMD where it would have to compare too many pointers."""
+
+jit: Any = njit(cache=True, nogil=True, error_model="numpy")
+
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_K0, _K1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW, _32, _11 = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(11)
 _21 = np.uint64(21)
 _ULP32, _ULP53 = 2.0**-32, 2.0**-53
@@ -72,60 +78,37 @@ def key_of(seed: int) -> tuple[np.uint64, np.uint64]:
     return np.uint64(low & 0xFFFFFFFF), np.uint64(low >> 32)
 
 
-@njit(cache=True, nogil=True)
-def _round(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
-    a, b = _M0 * c0, _M1 * c2
-    return (b >> _32) ^ c1 ^ k0, b & _LOW, (a >> _32) ^ c3 ^ k1, a & _LOW
-
-
-@njit(cache=True, nogil=True)
+@jit
 def philox(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> Any:
     """Four 32-bit words (each in a uint64) of a counter of four and a key of two."""
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    c0, c1, c2, c3 = _round(c0, c1, c2, c3, k0, k1)
-    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
-    return _round(c0, c1, c2, c3, k0, k1)
+    for _ in range(10):
+        a, b = _M0 * c0, _M1 * c2
+        c0, c1, c2, c3 = (b >> _32) ^ c1 ^ k0, b & _LOW, (a >> _32) ^ c3 ^ k1, a & _LOW
+        k0, k1 = (k0 + _K0) & _LOW, (k1 + _K1) & _LOW
+    return c0, c1, c2, c3
 
 
-@njit(cache=True, nogil=True)
-def words(
-    n: int,
-    index: Any,
-    owner: Any,
-    stream: Any,
-    k0: Any,
-    k1: Any,
-    w0: Any,
-    w1: Any,
-    w2: Any,
-    w3: Any,
-) -> None:
-    """Words of the counters (index[i], owner[i], 0, stream), i < n, into four uint32 arrays."""
+@jit
+def words(n: int, stream: Any, k0: Any, k1: Any, w: Any) -> None:
+    """Words of the counters (index, owner, 0, stream) of n <= BLOCK synapses in the scratch.
+
+    The rounds of ``philox``, repeated here so that the loop over synapses becomes SIMD.
+    """
     zero = np.uint64(0)
     for i in range(n):
-        a, b, c, d = philox(np.uint64(index[i]), np.uint64(owner[i]), zero, stream, k0, k1)
-        w0[i] = np.uint32(a)
-        w1[i] = np.uint32(b)
-        w2[i] = np.uint32(c)
-        w3[i] = np.uint32(d)
+        c0, c1, c2, c3 = np.uint64(w[i + INDEX]), np.uint64(w[i + OWNER]), zero, stream
+        ka, kb = k0, k1
+        for _ in range(10):
+            a, b = _M0 * c0, _M1 * c2
+            c0, c1, c2, c3 = (b >> _32) ^ c1 ^ ka, b & _LOW, (a >> _32) ^ c3 ^ kb, a & _LOW
+            ka, kb = (ka + _K0) & _LOW, (kb + _K1) & _LOW
+        w[i + W0] = np.uint32(c0)
+        w[i + W1] = np.uint32(c1)
+        w[i + W2] = np.uint32(c2)
+        w[i + W3] = np.uint32(c3)
 
 
-@njit(cache=True, nogil=True)
+@jit
 def below(w0: Any, w3: Any, n: Any) -> Any:
     """Uniform on 0 .. n - 1 out of 64 bits: the high half of their product with n < 2^32."""
     bound = np.uint64(n)
@@ -134,7 +117,7 @@ def below(w0: Any, w3: Any, n: Any) -> Any:
 
 # Coefficients a0..a7 and b1..b7 of AS241, as printed there.
 # fmt: off
-@njit(cache=True, nogil=True)
+@jit
 def _tail(q: float, p: float) -> float:
     """The outer branches of AS241's PPND16; q = p - 1/2."""
     r = np.sqrt(-np.log(min(p, 1.0 - p)))
@@ -161,17 +144,18 @@ def _tail(q: float, p: float) -> float:
     return -a / b if q < 0.0 else a / b
 
 
-@njit(cache=True, nogil=True)
-def normals(n: int, word: Any, low: float, span: float, out: Any) -> None:
-    """Standard normal quantiles of ``low + span * u``, u = (word + 1/2) / 2^32.
+@jit
+def normals(n: int, w: Any, low: float, span: float, out: Any) -> None:
+    """Standard normal quantiles of ``low + span * u``, u = (word + 1/2) / 2^32, of words 1.
 
     M. J. Wichura: Algorithm AS 241: the percentage points of the normal distribution, Applied
     Statistics 37 (1988) 477-484, PPND16 (relative error about 1e-16). The central branch is
-    computed for all, so that it runs as SIMD, and the 15 % in the tails are put right after.
+    computed for all, so that it runs as SIMD, and the 15 % in the tails are put right after. Those
+    are listed first, since a branch that nobody can predict costs more than the listing.
     """
     base, step = low + 0.5 * _ULP32 * span - 0.5, _ULP32 * span
     for i in range(n):
-        q = base + step * word[i]
+        q = base + step * np.float64(w[i + W1])
         r = 0.180625 - q * q
         a = ((((((2.5090809287301226727e3 * r + 3.3430575583588128105e4) * r
                  + 6.7265770927008700853e4) * r + 4.5921953931549871457e4) * r
@@ -182,21 +166,25 @@ def normals(n: int, word: Any, low: float, span: float, out: Any) -> None:
                + 5.3941960214247511077e3) * r + 6.8718700749205790830e2) * r
              + 4.2313330701600911252e1) * r + 1.0
         out[i] = q * a / b
+    late = 0
     for i in range(n):
-        q = base + step * word[i]
-        if abs(q) > 0.425:
-            out[i] = _tail(q, min(max(low + span * ((word[i] + 0.5) * _ULP32), 1e-300), 1.0))
+        w[late + INDEX] = np.uint32(i)
+        late += 1 if abs(base + step * np.float64(w[i + W1])) > 0.425 else 0
+    for j in range(late):
+        i = w[j + INDEX]
+        u = (np.float64(w[i + W1]) + 0.5) * _ULP32
+        out[i] = _tail(base + step * np.float64(w[i + W1]), min(max(low + span * u, 1e-300), 1.0))
 # fmt: on
 
 
-@njit(cache=True, nogil=True)
-def values(n: int, law: int, number: Any, word: Any, out: Any) -> None:
-    """Draws of a law (codes and numbers of ``Distribution.code``) out of 32-bit words."""
+@jit
+def values(n: int, law: int, number: Any, w: Any, out: Any) -> None:
+    """Draws of a law (see ``Distribution.code``) out of words 1; uses INDEX up."""
     a, b, low, span, least, most = (
         number[0], number[1], number[2], number[3], number[4], number[5],
     )  # fmt: skip
     if law == 1 or law == 2:
-        normals(n, word, low, span, out)
+        normals(n, w, low, span, out)
         if law == 1:
             for i in range(n):
                 out[i] = min(max(a + b * out[i], least), most)
@@ -205,26 +193,26 @@ def values(n: int, law: int, number: Any, word: Any, out: Any) -> None:
                 out[i] = min(max(a * np.exp(b * out[i]), least), most)
     elif law == 3:
         for i in range(n):
-            out[i] = min(max(a + b * ((word[i] + 0.5) * _ULP32), least), most)
+            out[i] = min(max(a + b * ((np.float64(w[i + W1]) + 0.5) * _ULP32), least), most)
     else:
         for i in range(n):
-            u = low + span * ((word[i] + 0.5) * _ULP32)
+            u = low + span * ((np.float64(w[i + W1]) + 0.5) * _ULP32)
             out[i] = min(max(a - b * np.log1p(-u), least), most)
 
 
-@njit(cache=True, nogil=True)
-def lookup(n: int, word: Any, first: int, edge: Any, guide: Any, shift: int, out: Any) -> None:
-    """Ticks: ``first`` + the number of ``edge`` (cumulative, of 2^32) at or below the word."""
+@jit
+def lookup(n: int, w: Any, first: int, edge: Any, guide: Any, shift: int, out: Any) -> None:
+    """Ticks: ``first`` + the number of ``edge`` (cumulative, of 2^32) at or below word 2."""
     move = np.uint32(shift)
     for i in range(n):
-        w = np.uint64(word[i])
-        k = guide[word[i] >> move]
-        while edge[k] <= w:
+        word = w[i + W2]
+        k = guide[word >> move]
+        while edge[k] <= np.uint64(word):
             k += 1
         out[i] = first + k
 
 
-@njit(cache=True, nogil=True)
+@jit
 def draw_counted(
     mode: int, first: int, counts: Any, sources: int, autapses: bool, k0: Any, k1: Any,
     law: int, number: Any, tick: int, edge: Any, guide: Any, shift: int,
@@ -236,9 +224,7 @@ def draw_counted(
     (mode DISTINCT only): R. W. Floyd's sampling without replacement (Bentley, Floyd: Programming
     pearls, CACM 30 (1987) 754), one draw a synapse.
     """
-    index, owner = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-    w0, w1 = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-    w2, w3 = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
+    w = np.empty(6 * BLOCK, np.uint32)
     stream, n = np.uint64(0), pre.size
     drawn = mode == 1 or mode == 2 or weight.size > 0 or ticks.size > 0
     at = t = i = 0
@@ -251,27 +237,27 @@ def draw_counted(
                 i = 0
             run = min(m - j, counts[t] - i)
             for r in range(run):
-                index[j + r] = np.uint32(i + r)
-                owner[j + r] = np.uint32(first + t)
+                w[j + r + INDEX] = np.uint32(i + r)
+                w[j + r + OWNER] = np.uint32(first + t)
                 post[at + j + r] = np.int32(first + t)
             i += run
             j += run
         if drawn:
-            words(m, index, owner, stream, k0, k1, w0, w1, w2, w3)
+            words(m, stream, k0, k1, w)
         if mode == 1 and autapses:
             for j in range(m):
-                pre[at + j] = np.int32(below(w0[j], w3[j], sources))
+                pre[at + j] = np.int32(below(w[j + W0], w[j + W3], sources))
         elif mode == 1:
             for j in range(m):
-                own = np.int64(owner[j])
-                s = np.int64(below(w0[j], w3[j], sources - (1 if own < sources else 0)))
+                own = np.int64(w[j + OWNER])
+                s = np.int64(below(w[j + W0], w[j + W3], sources - (1 if own < sources else 0)))
                 pre[at + j] = np.int32(s + (1 if s >= own else 0))
         elif mode == 2:
             for j in range(m):
-                own = np.int64(owner[j])
+                own = np.int64(w[j + OWNER])
                 inside = not autapses and own < sources
-                most = sources - (1 if inside else 0) - counts[own - first] + np.int64(index[j])
-                s = np.int64(below(w0[j], w3[j], most + 1))
+                most = sources - (1 if inside else 0) - counts[own - first] + np.int64(w[j + INDEX])
+                s = np.int64(below(w[j + W0], w[j + W3], most + 1))
                 place = s + (1 if inside and s >= own else 0)
                 if stamp[place] == own:
                     place = most + (1 if inside and most >= own else 0)
@@ -279,19 +265,19 @@ def draw_counted(
                 pre[at + j] = np.int32(place)
         elif mode == 0:
             for j in range(m):
-                own, s = np.int64(owner[j]), np.int64(index[j])
+                own, s = np.int64(w[j + OWNER]), np.int64(w[j + INDEX])
                 pre[at + j] = np.int32(s + (1 if not autapses and s >= own else 0))
         else:
             for j in range(m):
-                pre[at + j] = np.int32(owner[j])
+                pre[at + j] = np.int32(w[j + OWNER])
         if weight.size > 0:
-            values(m, law, number, w1, weight[at : at + m])
+            values(m, law, number, w, weight[at : at + m])
         if ticks.size > 0:
-            lookup(m, w2, tick, edge, guide, shift, ticks[at : at + m])
+            lookup(m, w, tick, edge, guide, shift, ticks[at : at + m])
         at += m
 
 
-@njit(cache=True, nogil=True)
+@jit
 def draw_bernoulli(
     first: int, last: int, sources: int, p: float, autapses: bool, k0: Any, k1: Any,
     law: int, number: Any, tick: int, edge: Any, guide: Any, shift: int,
@@ -302,9 +288,7 @@ def draw_bernoulli(
     Stops before the first target that does not fit whole; returns (synapses, next target). Steps:
     L. Devroye: Non-uniform random variate generation (1986), X.2; C. T. Fan et al. (1962).
     """
-    index, owner = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-    w0, w1 = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-    w2, w3 = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
+    w = np.empty(6 * BLOCK, np.uint32)
     step = np.empty(BLOCK, np.float64)
     weighted, timed = weight.size > 0, ticks.size > 0
     stream, room = np.uint64(0), pre.size
@@ -316,12 +300,12 @@ def draw_bernoulli(
             left = p * (sources - source)
             m = min(BLOCK, int(left + 2.0 * np.sqrt(left)) + 2)
             for j in range(m):
-                index[j] = np.uint32(drawn + j)
-                owner[j] = np.uint32(target)
+                w[j + INDEX] = np.uint32(drawn + j)
+                w[j + OWNER] = np.uint32(target)
             drawn += m
-            words(m, index, owner, stream, k0, k1, w0, w1, w2, w3)
+            words(m, stream, k0, k1, w)
             for j in range(m):
-                u = (np.uint64(w0[j]) << _21) | (np.uint64(w3[j]) >> _11)
+                u = (np.uint64(w[j + W0]) << _21) | (np.uint64(w[j + W3]) >> _11)
                 step[j] = np.log((np.float64(u) + 0.5) * _ULP53) * scale
             used = 0
             for j in range(m):
@@ -337,18 +321,18 @@ def draw_bernoulli(
                     pre[at + used] = np.int32(source)
                     post[at + used] = np.int32(target)
                     # Words of synapses left out are passed over.
-                    w1[used] = w1[j]
-                    w2[used] = w2[j]
+                    w[used + W1] = w[j + W1]
+                    w[used + W2] = w[j + W2]
                     used += 1
             if weighted:
-                values(used, law, number, w1, weight[at : at + used])
+                values(used, law, number, w, weight[at : at + used])
             if timed:
-                lookup(used, w2, tick, edge, guide, shift, ticks[at : at + used])
+                lookup(used, w, tick, edge, guide, shift, ticks[at : at + used])
             at += used
     return at, last
 
 
-@njit(cache=True, nogil=True)
+@jit
 def draw_outgoing(
     first: int, last: int, sources: int, targets: int, k: int, distinct: bool, autapses: bool,
     k0: Any, k1: Any, law: int, number: Any, tick: int, edge: Any, guide: Any, shift: int,
@@ -359,9 +343,7 @@ def draw_outgoing(
     With an empty ``pre`` they are counted into ``place`` [last - first]; otherwise ``place`` says
     where each target's synapses begin, and is moved on.
     """
-    index, owner = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-    w0, w1 = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-    w2, w3 = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
+    w = np.empty(6 * BLOCK, np.uint32)
     drawn, late, to = np.empty(BLOCK), np.empty(BLOCK, np.int32), np.empty(BLOCK, np.int64)
     stream, counting = np.uint64(2), pre.size == 0
     for source in range(sources):
@@ -370,20 +352,20 @@ def draw_outgoing(
         for begin in range(0, k, BLOCK):
             m = min(BLOCK, k - begin)
             for j in range(m):
-                index[j] = np.uint32(begin + j)
-                owner[j] = np.uint32(source)
-            words(m, index, owner, stream, k0, k1, w0, w1, w2, w3)
+                w[j + INDEX] = np.uint32(begin + j)
+                w[j + OWNER] = np.uint32(source)
+            words(m, stream, k0, k1, w)
             used = 0
             for j in range(m):
                 if distinct:
                     most = legal - k + begin + j
-                    t = np.int64(below(w0[j], w3[j], most + 1))
+                    t = np.int64(below(w[j + W0], w[j + W3], most + 1))
                     t += 1 if skip and t >= source else 0
                     if stamp[t] == source:
                         t = most + (1 if skip and most >= source else 0)
                     stamp[t] = np.int32(source)
                 else:
-                    t = np.int64(below(w0[j], w3[j], legal))
+                    t = np.int64(below(w[j + W0], w[j + W3], legal))
                     t += 1 if skip and t >= source else 0
                 if first <= t < last:
                     if counting:
@@ -391,22 +373,22 @@ def draw_outgoing(
                     else:
                         to[used] = place[t - first]
                         place[t - first] += 1
-                        w1[used] = w1[j]
-                        w2[used] = w2[j]
+                        w[used + W1] = w[j + W1]
+                        w[used + W2] = w[j + W2]
                         used += 1
             for j in range(used):
                 pre[to[j]] = np.int32(source)
             if weight.size > 0:
-                values(used, law, number, w1, drawn)
+                values(used, law, number, w, drawn)
                 for j in range(used):
                     weight[to[j]] = drawn[j]
             if ticks.size > 0:
-                lookup(used, w2, tick, edge, guide, shift, late)
+                lookup(used, w, tick, edge, guide, shift, late)
                 for j in range(used):
                     ticks[to[j]] = late[j]
 
 
-@njit(cache=True, nogil=True)
+@jit
 def _sample(n: int, k0: Any, k1: Any, out: Any) -> None:
     zero, stream = np.uint64(0), np.uint64(3)
     for i in range(n):

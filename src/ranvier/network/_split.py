@@ -17,16 +17,15 @@ from math import exp, floor, lgamma, log, log1p
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from ranvier.network._draw import philox
+from ranvier.network._draw import jit, philox
 
 __all__ = ["split"]
 
 _21, _11 = np.uint64(21), np.uint64(11)
 
 
-@njit(cache=True, nogil=True)
+@jit
 def _stirling(n: float) -> float:
     """log(n!) less Stirling's formula (C. Loader: Fast and accurate computation of binomial
     probabilities, 2000)."""
@@ -36,7 +35,7 @@ def _stirling(n: float) -> float:
     return (1 / 12 - (1 / 360 - (1 / 1260 - s / 1680) * s) * s) / n
 
 
-@njit(cache=True, nogil=True)
+@jit
 def _deviance(x: float, mean: float) -> float:
     """x log(x / mean) + mean - x, without cancellation (Loader 2000)."""
     if abs(x - mean) >= 0.1 * (x + mean):
@@ -52,7 +51,7 @@ def _deviance(x: float, mean: float) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@jit
 def _binomial_mass(x: float, n: float, p: float, q: float) -> float:
     """P(X = x) of n draws with probability p = 1 - q (Loader 2000)."""
     if x == 0:
@@ -64,7 +63,7 @@ def _binomial_mass(x: float, n: float, p: float, q: float) -> float:
     return exp(body) / np.sqrt(6.283185307179586 * x * (n - x) / n)
 
 
-@njit(cache=True, nogil=True)
+@jit
 def _left(n: int, good: int, bad: int, distinct: bool, u: float) -> int:
     """How many of n pairs lie among the ``good`` rather than the ``bad``: inversion of u from the
     mode outwards, about one standard deviation of steps."""
@@ -116,14 +115,14 @@ def _left(n: int, good: int, bad: int, distinct: bool, u: float) -> int:
     return mode
 
 
-@njit(cache=True, nogil=True)
+@jit
 def _pairs(low: int, high: int, sources: int, autapses: bool) -> int:
     """Allowed pairs onto the targets low .. high - 1."""
     own = 0 if autapses else max(0, min(high, sources) - low)
     return (high - low) * sources - own
 
 
-@njit(cache=True, nogil=True)
+@jit
 def split(
     total: int, first: int, last: int, sources: int, targets: int,
     autapses: bool, distinct: bool, k0: Any, k1: Any, out: Any,

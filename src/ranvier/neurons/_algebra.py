@@ -55,6 +55,13 @@ def derivative(expr: Expr, name: str) -> Expr:
             return multiply(expr, growth)
         case "exp":
             return multiply(expr, d[0])
+        case "expm1_over":  # (exp(z) - exprel(z))/z, near 0 its Taylor polynomial (error z**4/144)
+            z = a[0]
+            near = Op("+", (Op("/", (z, Num(8.0))), Num(1.0 / 3.0)))
+            near = Op("+", (Op("*", (z, near)), Num(0.5)))
+            far = Op("/", (Op("-", (Op("exp", a), expr)), z))
+            small = Op("<", (Op("abs", a), Num(1e-4)))
+            return multiply(Op("where", (small, near, far)), d[0])
         case "log":
             return Op("/", (d[0], a[0]))
         case "sqrt":

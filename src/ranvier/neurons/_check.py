@@ -242,7 +242,7 @@ def parse_equations(model: NeuronModel) -> list[Equation]:
         else:
             raise fail("bad-equation", where, "not an equation", limit=_FORMS)
     base = {p.name for p in model.parameters}
-    base |= set(model.inputs)
+    base |= {"dt", *model.inputs}
     states = {name for kind, name, *_ in heads if kind != "algebraic"}
     known = base | states
     result: list[Equation] = []

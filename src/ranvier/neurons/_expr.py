@@ -41,9 +41,10 @@ __all__ = [
 
 FUNCTIONS: dict[str, int] = {
     "exp": 1, "log": 1, "sqrt": 1, "sin": 1, "cos": 1, "tanh": 1, "abs": 1, "sign": 1, "floor": 1,
-    "relu": 1, "min": 2, "max": 2, "where": 3,
+    "relu": 1, "exprel": 1, "min": 2, "max": 2, "where": 3,
 }  # fmt: skip
-"""Functions an equation may call, with their number of arguments."""
+"""Functions an equation may call, with their number of arguments. ``exprel(x)`` is (exp(x) - 1)/x,
+which is 1 at 0."""
 
 EXP_LIMIT = 300.0
 """Arguments of exp are cut off here (exp(300) = 2e130) so that no sum of products overflows: a
@@ -274,6 +275,7 @@ class _Reader:
             test = self.condition(args[0], level + 1)
             return Op(name, (test, *(self.value(a, level + 1) for a in args[1:])))
         values = [self.value(a, level + 1) for a in args]
+        name = "expm1_over" if name == "exprel" else name
         result = Op(name, tuple(values[:want]))
         for value in values[want:]:  # min(a, b, c) is min(min(a, b), c)
             result = Op(name, (result, value))

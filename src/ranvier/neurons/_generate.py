@@ -109,7 +109,8 @@ def discretise(
 
     ``parameters`` are floats or arrays [n] in SI units; those not given take their default.
     ``method``: ``exact`` (linear models, the default for them), ``exponential_euler`` (the default
-    for others), ``euler``, ``euler_sequential``, ``euler_halves``, ``rk4``, or ``discrete`` for
+    for others), ``exponential_midpoint``, ``euler``, ``euler_sequential``, ``euler_halves``,
+    ``rk4``, ``rk4_split`` (RK4 given the exact course of the linear states), or ``discrete`` for
     [n+1] equations, for which dt is the model's own and only the refractory time depends on it.
     ``ports`` keeps only those ports (the others receive nothing but their Poisson noise, where the
     model has one), which makes a smaller kernel. Raises RanvierError.
@@ -119,13 +120,13 @@ def discretise(
     values = _values(model, parameters)
     chosen = tuple(model.ports if ports is None else (model.port(p) for p in ports))
     method = _method(model, method)
+    values["dt"] = float(dt)
     scheme = update(model, method, values, float(dt))
     _check_finite(model, scheme, values)
     refractory, label = _refractory(model, values, float(dt), scheme.label)
     statements, state = _tick(model, scheme, chosen, refractory is not None)
     available: dict[str, Value] = {f"p_{n}": v for n, v in values.items()}
     available |= {f"p_{n}": v for n, v in scheme.values.items()}
-    available["p_dt"] = float(dt)
     available |= _port_values(model, values, float(dt))
     if refractory is not None:
         available["p_refractory_ticks"] = refractory
@@ -318,7 +319,7 @@ def _tick(
     before: dict[str, Expr] = {s: Sym(f"s_{s}") for s in model.states}
     after: dict[str, Expr] = {s: Sym(f"n_{s}") for s in model.states}
     fixed: dict[str, Expr] = {p.name: Sym(f"p_{p.name}") for p in model.parameters}
-    fixed |= {n.name: Sym(f"d_{n.name}") for n in model.noises}
+    fixed |= {n.name: Sym(f"d_{n.name}") for n in model.noises} | {"dt": Sym("p_dt")}
     body, arriving = _arrivals(model, ports)
     fixed |= {p.variable: arriving[p.name] for p in model.ports if p.kind == "hold"}
     late = {**fixed, **after}
@@ -437,7 +438,8 @@ def _kernel(model: NeuronModel, step: StepIR) -> Kernel:
     used: set[str] = set()
 
     def call(op: Op, text: Any) -> str:
-        if op.op in HELPERS and any(isinstance(x, Op) for x in op.args):
+        always = op.op == "expm1_over"
+        if op.op in HELPERS and (always or any(isinstance(x, Op) for x in op.args)):
             used.add(op.op)
             return f"{HELPERS[op.op].split('(')[0][4:]}({', '.join(text(x, 0) for x in op.args)})"
         a = [text(x, 9) for x in op.args]

@@ -36,7 +36,8 @@ class NeuronModel:
     ``equations``: ``"dv/dt = (v_leak - v + r*i)/tau : V"`` (the unit is that of v itself),
     ``"v[n+1] = beta*v + x : 1"`` (discrete by nature; ``syn[n+1]`` on the right is the value an
     earlier equation has just computed) or ``"y = max(x, 0) : 1"`` (a name for an expression, with
-    the value of the moment at which it is used). ODE and discrete equations do not mix.
+    the value of the moment at which it is used). ODE and discrete equations do not mix. ``dt`` is
+    the length of a tick in seconds, for what is random by nature: ``1 - exp(-rate*dt) > u``.
 
     ``threshold``: a comparison with ``>`` or ``>=``, e.g. ``"v > v_threshold"``. ``reset``:
     assignments run in order when a spike is sent. ``reset_delay`` 1 applies them at the next tick,
@@ -110,6 +111,7 @@ class NeuronModel:
         known = {p.name: parse_unit(p.unit) for p in self.parameters}
         known |= {p.variable: port_unit(self, p) for p in self.ports if p.kind == "hold"}
         known |= {n.name: DIMENSIONLESS for n in self.noises}
+        known["dt"] = parse_unit("s")
         known |= {e.variable: e.unit for e in self.parsed}
         known |= {next_name(e.variable): e.unit for e in self.parsed}
         return MappingProxyType(known)

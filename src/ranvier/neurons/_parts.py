@@ -26,7 +26,8 @@ PortKind = Literal["jump", "hold"]
 NoiseKind = Literal["uniform", "normal", "poisson"]
 Rounding = Literal["round", "ceil"]
 METHOD_NAMES = (
-    "exact", "euler", "euler_sequential", "euler_halves", "exponential_euler", "rk4", "discrete",
+    "exact", "euler", "euler_sequential", "euler_halves", "exponential_euler",
+    "exponential_midpoint", "rk4", "rk4_split", "discrete",
 )  # fmt: skip
 """Integration methods (see :mod:`._schemes`)."""
 EquationKind = Literal["ode", "discrete", "algebraic"]

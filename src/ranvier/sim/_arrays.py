@@ -114,6 +114,7 @@ class Arrays:
     history: NDArray[np.int32]
     hist_value: NDArray[Any]
     scratch: NDArray[Any]
+    tallies: NDArray[np.uint32]
     random: NDArray[np.uint32]
     who: NDArray[np.int32]
     streams: NDArray[np.uint32]
@@ -326,6 +327,7 @@ def build(
         history=np.empty(entries, np.int32),
         hist_value=np.empty(entries if make.graded else 1, dtype),
         scratch=np.zeros((layout.threads, widest * BLOCK), dtype),
+        tallies=np.zeros((layout.threads, BLOCK), np.uint32),
         random=np.zeros(at_random, np.uint32),
         who=drawn.who,
         streams=streams,
@@ -406,7 +408,8 @@ class _Draws:
         def table(value: float) -> int:
             if value not in known:
                 known[value] = len(limits)
-                limits.append(poisson_table(value))
+                # The worker compares with >: limits are at least 1.
+                limits.append(poisson_table(value) - np.uint32(1))
             return known[value]
 
         for k, (kernel, block) in enumerate(zip(kernels, program.blocks, strict=True)):

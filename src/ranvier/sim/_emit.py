@@ -119,7 +119,7 @@ def _kernel_text(number: int, variant: Variant, make: Make) -> str:
 
 
 _UPDATE = """\
-def update{suffix}(t, first, s, subs, state, param, acc, out, z, random, who, streams, draws,
+def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, who, streams, draws,
                    limits, limit_ptr, limit_of, history, hist_value, at, counts, counter, rec_tick,
                    rec_slot, rec_value, rec, fault{more_arguments}):
     n = subs[s, {n}]
@@ -137,14 +137,14 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, random, who, st
         m = min({block}, n - b)
 {cut}
 {drawing}
-        sent = 0
-        odd = 0
+        sent = u4(0)
+        odd = u4(0)
         for i in range(m):
             {results} = step{suffix}({arguments})
 {write}
             o[i] = y
-            sent += y != 0
-            odd += {odd}
+            sent |= u4(y != 0)
+            odd |= {odd}
         if odd and fault[0] < 0:
             fault[0] = t
             for i in range(m - 1, -1, -1):
@@ -160,7 +160,7 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, random, who, st
     return at, rec"""
 
 _UPDATE_LAZY = """\
-def update{suffix}(t, first, s, subs, state, param, acc, out, z, random, who, streams, draws,
+def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, who, streams, draws,
                    limits, limit_ptr, limit_of, history, hist_value, at, counts, counter, rec_tick,
                    rec_slot, rec_value, rec, fault{more_arguments}):
     # Only neurons that are awake or that something has reached; others are on their way to rest.
@@ -273,7 +273,7 @@ def _update_text(suffix: str, variant: Variant, make: Make) -> str:
         results=", ".join(results) + ("," if len(results) == 1 else ""),
         arguments=", ".join(arguments),
         write=_in(12, write),
-        odd=" + ".join(f"({r} - {r} != 0)" for r in (*results[: len(kernel.state)], "y")),
+        odd=" | ".join(f"u4({r} - {r} != 0)" for r in (*results[: len(kernel.state)], "y")),
         found=" or ".join(
             f"{x} - {x} != 0" for x in (*(f"s{k}[i]" for k, _ in enumerate(kernel.state)), "o[i]")
         ),
@@ -404,13 +404,13 @@ def _draw_poisson(k: int, make: Make) -> list[str]:
     return [
         f"table = draws[subs[s, 11] + {k}, 0]",
         "if table >= 0:",
-        f"    poisson_counts(m, w0, limits[limit_ptr[table] : limit_ptr[table + 1]], z{k})",
+        f"    poisson_counts(m, w0, limits[limit_ptr[table] : limit_ptr[table + 1]], tally, z{k})",
         "else:",
         f"    lo = draws[subs[s, 11] + {k}, 1] + i0 + b",
         "    for i in range(m):",
         "        table = limit_of[lo + i]",
         "        q = limit_ptr[table]",
-        "        while q < limit_ptr[table + 1] and w0[i] >= limits[q]:",
+        "        while q < limit_ptr[table + 1] and w0[i] > limits[q]:",
         "            q += 1",
         f"        z{k}[i] = q - limit_ptr[table]",
     ]
@@ -461,7 +461,7 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
             + "touched[k >> 6] |= u8(1) << u8(k & 63)"
             if make.lazy
             else "",
-            touch_one="touched[target[k] >> 6] |= u8(1) << u8(target[k] & 63)" if make.lazy else "",
+            touch_one="touched[at[k] >> 6] |= u8(1) << u8(at[k] & 63)" if make.lazy else "",
         )
     )
     more = _more_arguments(make)
@@ -469,7 +469,7 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
     for k, _ in enumerate(variants):
         lines.append(f"{'if' if k == 0 else 'elif'} kind == {k}:")
         lines.append(
-            f"    at, rec = update_{k}(t, origin, s, subs, state, param, acc_p, out, z, random,"
+            f"    at, rec = update_{k}(t, origin, s, subs, state, param, acc_p, out, z, tally, random,"
             " who, streams, draws, limits, limit_ptr, limit_of, history, hist_value, at, counts,"
             f" counter, rec_tick, rec_slot, rec_value, rec, fault[me]{more})"
         )

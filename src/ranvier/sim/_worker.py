@@ -22,51 +22,59 @@ u8 = np.uint64
 '''
 
 PHILOX = """
-@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", inline="always")
-def philox(c0, c1, c2, c3, k0, k1):
-    # Philox4x32-10 (Salmon et al. 2011, SC11); every operation stays in 32 or 64 bits.
-    for _ in range(10):
-        p0 = u8(0xD2511F53) * u8(c0)
-        p1 = u8(0xCD9E8D57) * u8(c2)
-        n0 = u4(p1 >> u8(32)) ^ c1 ^ k0
-        n2 = u4(p0 >> u8(32)) ^ c3 ^ k1
-        c1 = u4(p1 & u8(0xFFFFFFFF))
-        c3 = u4(p0 & u8(0xFFFFFFFF))
-        c0 = u4(n0)
-        c2 = u4(n2)
-        k0 = u4((u8(k0) + u8(0x9E3779B9)) & u8(0xFFFFFFFF))
-        k1 = u4((u8(k1) + u8(0xBB67AE85)) & u8(0xFFFFFFFF))
-    return c0, c1, c2, c3
-
-
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
 def draw_words(t, n, who, draw, k0, k1, high, w0, w1, w2, w3):
-    # The words of four ticks for n neurons of one population.
-    group = u4((t >> 2) & 0xFFFFFFFF)
-    number = u4(draw)
+    # The words of four ticks for n neurons of one population: Philox4x32-10 (Salmon et al. 2011,
+    # SC11). 32-bit numbers are kept in 64 bits throughout, which is what vectorises.
+    group = u8((t >> 2) & 0xFFFFFFFF)
+    number = u8(draw)
+    low = u8(0xFFFFFFFF)
+    half = u8(32)
     for i in range(n):
-        a, b, c, d = philox(u4(who[i]), group, number, u4(high), u4(k0), u4(k1))
-        w0[i] = a
-        w1[i] = b
-        w2[i] = c
-        w3[i] = d
+        c0 = u8(u4(who[i]))
+        c1 = group
+        c2 = number
+        c3 = u8(high)
+        a = u8(k0)
+        b = u8(k1)
+        for _ in range(10):
+            p0 = u8(0xD2511F53) * c0
+            p1 = u8(0xCD9E8D57) * c2
+            c0 = (p1 >> half) ^ c1 ^ a
+            c1 = p1 & low
+            c2 = (p0 >> half) ^ c3 ^ b
+            c3 = p0 & low
+            a = (a + u8(0x9E3779B9)) & low
+            b = (b + u8(0xBB67AE85)) & low
+        w0[i] = c0
+        w1[i] = c1
+        w2[i] = c2
+        w3[i] = c3
 """
 
 POISSON = """
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
-def poisson_counts(n, words, limits, z):
-    # Inversion: the count is the number of limits that the word reaches.
+def poisson_counts(n, words, limits, tally, z):
+    # Inversion: the count is the number of limits that the word exceeds, four at a time.
     for i in range(n):
-        z[i] = 0
-    for k in range(limits.shape[0]):
-        limit = limits[k]
-        more = 0
+        tally[i] = u4(0)
+    most = limits.shape[0]
+    k = 0
+    more = u4(1)
+    while k < most and more != 0:
+        a = limits[k]
+        b = limits[k + 1] if k + 1 < most else u4(0xFFFFFFFF)
+        c = limits[k + 2] if k + 2 < most else u4(0xFFFFFFFF)
+        d = limits[k + 3] if k + 3 < most else u4(0xFFFFFFFF)
+        more = u4(0)
         for i in range(n):
-            more += words[i] >= limit
-        if more == 0:
-            break
-        for i in range(n):
-            z[i] += words[i] >= limit
+            word = words[i]
+            last = u4(word > d)
+            tally[i] += (u4(word > a) + u4(word > b)) + (u4(word > c) + last)
+            more |= last
+        k += 4
+    for i in range(n):
+        z[i] = tally[i]
 """
 
 # A spike: into the history, the counts and the recorder.
@@ -96,8 +104,10 @@ def add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more}):
                 slot[k] += w[k]{times_value}
             {touch_run}
         else:
-            for k in range(a, b):
-                acc[target[k]] += weight[k]{times_value}
+            at = target[a:b]
+            w = weight[a:b]
+            for k in range(b - a):
+                acc[at[k]] += w[k]{times_value}
                 {touch_one}
 
 
@@ -156,11 +166,11 @@ def arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history
 
 RUN = """
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
-def run(me, threads, first, last, oldest, sync, origin, parts, part_table, subs, state, param,
-        acc, out, scratch, random, who, streams, draws, limits, limit_ptr, limit_of, delays, depth,
-        hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source, ev_value,
-        row_ptr, row_run, target, weight, work, row_v, counts, counter, rec_tick, rec_slot,
-        rec_value, rec_n, probes, traces, clock, fault{lazy}):
+def run(me, threads, first, last, oldest, sync, origin, parts, part_table, subs, state, param, acc,
+        out, scratch, tallies, random, who, streams, draws, limits, limit_ptr, limit_of, delays,
+        depth, hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source,
+        ev_value, row_ptr, row_run, target, weight, work, row_v, counts, counter, rec_tick,
+        rec_slot, rec_value, rec_n, probes, traces, clock, fault{lazy}):
     # Ticks first <= t < last, for the partitions of one thread; those of other ranks have the owner
     # -1. Records count from tick origin, at which random words were first drawn.
     mine = work[me]
@@ -169,6 +179,7 @@ def run(me, threads, first, last, oldest, sync, origin, parts, part_table, subs,
     row_b = mine[rows : 2 * rows]
     row_at = mine[2 * rows : 3 * rows]
     z = scratch[me]
+    tally = tallies[me]
 {nd}    for t in range(first, last):
         h = t % depth
         for p in range(parts):

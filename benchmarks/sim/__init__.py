@@ -1,0 +1,1 @@
+"""Simulation: how fast, how large, and the same spikes as other simulators."""
