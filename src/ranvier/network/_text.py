@@ -17,7 +17,7 @@ __all__ = ["to_text"]
 
 def _value(value: Any) -> str:
     """A number, or the range and a short hash of an array."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.ndim:
         array = np.asarray(value, np.float64)
         digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:8]
         if array.size == 0:
@@ -25,7 +25,7 @@ def _value(value: Any) -> str:
         return f"[{array.min():.6g} .. {array.max():.6g}; {array.size}; #{digest}]"
     if isinstance(value, Distribution):
         return str(value)
-    if isinstance(value, float):
+    if isinstance(value, float | np.ndarray):
         return f"{float(value):.12g}"
     return str(value)
 
