@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -234,15 +234,16 @@ def build(
     *,
     threads: int | None = None,
     profile: bool = False,
-    mine: Iterable[int] | None = None,
+    ranks: tuple[int, int] = (0, 1),
 ) -> Arrays:
-    """Allocate everything a session needs."""
+    """Allocate everything a session needs; ``ranks`` as for :func:`lay_out`."""
     dtype = NUMBERS[machine_of(program).dtype]
     kernels = kernels_of(program)
     instant = _instant(program)
     rests = _rests(program, kernels, instant)
     lazy = any(rests)
-    layout = lay_out(program, threads, [len(k.ports) for k in kernels], whole=instant, aligned=lazy)
+    ports = [len(k.ports) for k in kernels]
+    layout = lay_out(program, threads, ports, whole=instant, aligned=lazy, ranks=ranks)
     make = Make(
         lazy=lazy,
         single=dtype is np.float32,
@@ -303,7 +304,7 @@ def build(
         sleep.allot(int(layout.acc[-1]) // 64, at_awake, program.neurons)
         sleep.wake(subs, -1)
     gaps = Gaps(program, layout, state_offset, dtype)
-    synapses = Synapses(program, layout, dtype, mine=mine)
+    synapses = Synapses(program, layout, dtype, mine=layout.mine)
     parts[:, 3], parts[:, 4] = synapses.row_at[:-1], np.diff(synapses.row_at)
     parts[:, 5], parts[:, 6] = synapses.synapse_at[:-1], np.diff(synapses.synapse_at)
     depth = int(synapses.delays[-1]) + 2

@@ -229,11 +229,12 @@ class Synapses:
     # -- weights in packed order --------------------------------------------------------------
     @property
     def where(self) -> IntArray:
-        """Position of every packed synapse in ``weight``, made when first needed."""
+        """Position of every packed synapse in ``weight`` (-1: with another rank), made when first
+        needed."""
         if self._where is None:
-            self._where = np.zeros(self.packed_target.size, np.int64)
+            self._where = np.full(self.packed_target.size, -1, np.int64)
             rows = self._rows
-            for p in range(self._layout.parts):
+            for p in sorted(self._mine):
                 at = self.row_at[p]
                 run = self.row_run[at : at + rows] if self.row_run.size > 1 else self.row_run
                 lowest = np.where(run >= 0, run, 0).astype(np.int32)
@@ -245,15 +246,21 @@ class Synapses:
         return self._where
 
     def packed_weight(self) -> NDArray[Any]:
-        """Weights in packed order (a copy), in the type of the program's own."""
-        return self.weight[self.where].astype(self._program.synapse_weight.dtype)
+        """Weights in packed order (a copy), in the type of the program's own; 0 where another rank
+        has them."""
+        found = np.zeros(self.where.size, self._program.synapse_weight.dtype)
+        here = self.where >= 0
+        found[here] = self.weight[self.where[here]]
+        return found
 
     def write(
         self, weight: NDArray[Any], target: NDArray[Any], chosen: NDArray[np.int64] | slice
     ) -> None:
         """Change weights, and targets where a sign chose another accumulator."""
         if np.array_equal(self.packed_target[chosen], target):
-            self.weight[self.where[chosen]] = weight
+            where = self.where[chosen]
+            here = where >= 0
+            self.weight[where[here]] = np.asarray(weight)[here]
             return
         every = self.packed_weight()
         every[chosen] = weight

@@ -16,12 +16,18 @@ from ranvier.compile import Program, find_projection, machine_of, projection_wei
 from ranvier.errors import RanvierError, fail
 from ranvier.events import Events, Recording, State
 from ranvier.progress import NoProgress, Progress
-from ranvier.sim._arrays import ROWS_IN_HAND, build
+from ranvier.sim._arrays import ROWS_IN_HAND, Arrays, build
 from ranvier.sim._crew import Crew
 from ranvier.sim._emit import load_worker
 from ranvier.sim._pending import Pending
 from ranvier.sim._recorder import Recorder, choose
-from ranvier.sim._stimulus import Stimulus, check_ticks, check_window, source_events
+from ranvier.sim._stimulus import (
+    SourceEvents,
+    Stimulus,
+    check_ticks,
+    check_window,
+    source_events,
+)
 
 __all__ = ["Interrupted", "Session"]
 
@@ -66,7 +72,7 @@ class Session:
         self.program = program
         self.window, self.reset_windows = window, reset
         recorded = choose(program, record)
-        self._arrays = a = build(program, threads=threads)
+        self._arrays = a = self._arrange(program, threads)
         self._dtype: Any = a.state.dtype.type
         self._crew = Crew(load_worker(a.variants, a.make), a.layout.threads)
         self._recorder = Recorder(program, a, recorded)
@@ -87,6 +93,23 @@ class Session:
         self._stimuli: dict[str, list[tuple[int, Events]]] = {}
         if state is not None:
             self._restore(state)
+
+    # -- what a session of several ranks does otherwise ---------------------------------------
+    def _arrange(self, program: Program, threads: int | None) -> Arrays:
+        return build(program, threads=threads)
+
+    def _check_alike(self, events: SourceEvents, ticks: int) -> None:
+        """Before anything moves."""
+
+    def _drive(
+        self, first: int, stop: int, rest: tuple[Any, ...], fault: NDArray[np.int64]
+    ) -> None:
+        """Ticks first..stop-1; ``fault`` [threads, 2] holds tick and slot of what went wrong."""
+        self._crew(first, stop, self._oldest, *rest)
+
+    def _heed(self, asked: list[int], seconds: float) -> float:
+        """Called after every call of the worker; returns the seconds to set the pace by."""
+        return seconds
 
     # -- state --------------------------------------------------------------------------------
     def _restore(self, state: State) -> None:
@@ -243,6 +266,7 @@ class Session:
         check_ticks(ticks)
         meter = progress or NoProgress()
         events, given = source_events(self.program, stimulus, ticks, self._dtype)
+        self._check_alike(events, ticks)
         for name, item in given.items():
             if name in self._recorder.recorded and len(item):
                 self._stimuli.setdefault(name, []).append((self._tick, item))
@@ -256,7 +280,8 @@ class Session:
                 )
                 before, began = self._tick, time.perf_counter()
                 self._run(stop)
-                self._set_pace(stop - before, time.perf_counter() - began)
+                seconds = self._heed(asked, time.perf_counter() - began)
+                self._set_pace(stop - before, seconds)
                 meter.advance(stop - before)
                 if not (hold and self._tick == end):
                     self.end_window()
@@ -272,8 +297,8 @@ class Session:
         if a.gaps.used:
             a.gaps.refresh(a.state, first)
         fault = np.full((a.layout.threads, 2), -1, np.int64)
-        self._crew(
-            first, stop, self._oldest, a.layout.parts, a.parts, a.subs, a.state, a.param, a.acc,
+        rest = (
+            first, a.layout.parts, a.parts, a.subs, a.state, a.param, a.acc,
             a.out, a.scratch, a.tallies, a.random, a.who, a.streams, a.draws, a.limits, a.limit_ptr,
             a.limit_of, a.synapses.delays, a.depth, a.hist_base, a.hist_cap, a.hist_n, a.history,
             a.hist_value, since, self._pending.by_tick(since, stop), self._pending.source,
@@ -282,6 +307,7 @@ class Session:
             recorder.slot, recorder.value, recorder.filled, recorder.rows, samples, self._clock,
             fault, *self._sleep, *(a.gaps.arguments if a.gaps.used else ()),
         )  # fmt: skip
+        self._drive(first, stop, rest, fault)
         np.add.at(self._counts, self._pending.between(first, stop), 1)
         recorder.take(first, samples)
         self._tick = stop

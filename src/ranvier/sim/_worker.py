@@ -187,12 +187,13 @@ for g in range(gap_handed[p], gap_handed[p + 1]):
 
 RUN = """
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
-def run(me, threads, first, last, oldest, sync, parts, part_table, subs, state, param, acc, out,
-        scratch, tallies, random, who, streams, draws, limits, limit_ptr, limit_of, delays, depth,
-        hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source, ev_value,
-        row_ptr, row_run, target, weight, work, row_v, counts, counter, rec_tick, rec_slot,
-        rec_value, rec_n, probes, traces, clock, fault{lazy}{gap_arguments}):
-    # Ticks first <= t < last, for the partitions of one thread.
+def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, state, param, acc,
+        out, scratch, tallies, random, who, streams, draws, limits, limit_ptr, limit_of, delays,
+        depth, hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source,
+        ev_value, row_ptr, row_run, target, weight, work, row_v, counts, counter, rec_tick,
+        rec_slot, rec_value, rec_n, probes, traces, clock, fault{lazy}{gap_arguments}):
+    # Ticks first <= t < last, for the partitions of one thread; those of other ranks have the owner
+    # -1. Records count from tick start, at which random words were first drawn.
     mine = work[me]
     rows = mine.shape[0] // 3
     row_a = mine[:rows]
@@ -236,7 +237,7 @@ def run(me, threads, first, last, oldest, sync, parts, part_table, subs, state, 
                 n = probes[q, 2]
                 origin = probes[q, 1]
                 column = probes[q, 3]
-                sample = traces[t - first]
+                sample = traces[t - start]
                 if probes[q, 0] == 0:
                     for i in range(n):
                         sample[column + i] = state[origin + i]
