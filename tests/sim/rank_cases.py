@@ -68,7 +68,9 @@ def network(*, shortest: float = 3e-3, poisson: bool = True, graded: bool = Fals
 def join_graded(a: str, b: str, pre: int, post: int, delay: float) -> Any:
     rng = np.random.default_rng(5)
     n = 5 * post
-    table = Sparse(rng.integers(0, pre, n), rng.integers(0, post, n), rng.random(n) / 9, (pre, post))
+    table = Sparse(
+        rng.integers(0, pre, n), rng.integers(0, post, n), rng.random(n) / 9, (pre, post)
+    )
     return Projection(source=a, target=b, connectivity=table, delay=delay)
 
 
@@ -129,7 +131,9 @@ def check_program(name: str, program: Program, comm: Any, folder: Path) -> dict[
         ours = sim.run(program, events, keep_state=True, threads=THREADS, ranks=comm, **options)
         note(f"window {window}", ours, alone(**options))
     running = sim.RankSession(program, comm=comm, threads=1)
-    taken = [running.step(events.window(t, t + 7), ticks=min(7, TICKS - t)) for t in range(0, 70, 7)]
+    taken = [
+        running.step(events.window(t, t + 7), ticks=min(7, TICKS - t)) for t in range(0, 70, 7)
+    ]
     if first:
         serial = sim.Session(program, threads=1)
         theirs = [serial.step(events.window(t, t + 7), ticks=7) for t in range(0, 70, 7)]
@@ -208,9 +212,7 @@ def instant() -> Network:
         Network(
             name="instant",
             populations=population,
-            projections=(
-                nets.join("h", "o", Sparse([0], [0], [1.0], (300, 300)), delay=0.0),
-            ),
+            projections=(nets.join("h", "o", Sparse([0], [0], [1.0], (300, 300)), delay=0.0),),
             outputs=("o",),
         ),
         "ideal",
