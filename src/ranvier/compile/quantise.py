@@ -177,7 +177,7 @@ class Quantise:
     ) -> QuantisedProjection:
         weight, port = target.weights[p.name]
         keep: Any = slice(None)
-        if self.drop_zeros:
+        if self.drop_zeros and p.plasticity is None:
             zero = weight == 0
             keep = np.flatnonzero(~zero) if zero.any() else keep
         return QuantisedProjection(

@@ -19,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.errors import fail, unknown
-from ranvier.neurons._expr import EXP_LIMIT, Assign, Expr, Num, Op, Sym, names, parse, show, substitute
+from ranvier.neurons._expr import (
+    Assign,
+    Expr,
+    Op,
+    Sym,
+    names,
+    parse,
+    show,
+    substitute,
+)
 from ranvier.neurons._generate import HELPERS, _lower
 from ranvier.plasticity._decay import DECAY, decay_table
 from ranvier.plasticity._parts import Trace

@@ -106,9 +106,7 @@ class _Rows:
                 group = [t for n in term.names if (t := taus[n]) is not None]
                 if group:
                     row = self.writer.rate(*group)
-                    lengths.append(
-                        f"{self.param(f'${row}')} * (1.0 - {self.decay('k', *group)})"
-                    )
+                    lengths.append(f"{self.param(f'${row}')} * (1.0 - {self.decay('k', *group)})")
                 else:
                     lengths.append(f"k * {self.param('$dt')}")
             arguments = ["w", *(f"v_{v}" for v in self.variables)]
@@ -201,7 +199,11 @@ class _Rows:
         return _function("process_row", f"row, a, b, t, acc, {ROW_ARGUMENTS}", lines)
 
     def sweep(self, name: str, advance: bool) -> str:
-        body = [*self.load(), *self.pending(), *(self.to("t") if advance else self.events_until("t"))]
+        body = [
+            *self.load(),
+            *self.pending(),
+            *(self.to("t") if advance else self.events_until("t")),
+        ]
         if not self.pending():
             body = ["pass"]
         lines = ["a = row_start[row]", "b = row_start[row + 1]", *self.row_values()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ranvier.sim._build import Synapses
 from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
 from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
+from ranvier.sim._plastic import Plastic, kernel_numbers
 
 __all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "kernels_of"]
 
@@ -127,6 +128,7 @@ class Arrays:
     state_offset: dict[tuple[int, str], int]
     sleep: Sleep
     gaps: Gaps
+    plastic: tuple[Plastic, ...]
 
 
 def kernels_of(program: Program) -> list[Kernel]:
@@ -303,6 +305,12 @@ def build(
     if lazy:
         sleep.allot(int(layout.acc[-1]) // 64, at_awake, program.neurons)
         sleep.wake(subs, -1)
+    plastic = tuple(Plastic(program, layout, subs, t, dtype) for t in program.plastic)
+    make = replace(
+        make,
+        rules=tuple({p.kernel.key: p.kernel for p in plastic}.values()),
+        plastic=tuple(kernel_numbers(plastic)),
+    )
     gaps = Gaps(program, layout, state_offset, dtype)
     synapses = Synapses(program, layout, dtype, mine=layout.mine)
     parts[:, 3], parts[:, 4] = synapses.row_at[:-1], np.diff(synapses.row_at)
@@ -343,6 +351,7 @@ def build(
         state_offset=state_offset,
         sleep=sleep,
         gaps=gaps,
+        plastic=plastic,
     )
 
 
@@ -353,7 +362,8 @@ def _rests(
     found: list[Mapping[str, Any] | None] = []
     for kernel, block in zip(kernels, program.blocks, strict=True):
         rest = block.reference.get("rest")
-        usable = rest is not None and not (instant or program.gaps or kernel.draws)
+        unfit = instant or program.gaps or program.plastic or kernel.draws
+        usable = rest is not None and not unfit
         if usable and not any(_flags(kernel, block)):
             _check_rest(program, kernel, block, rest)
             found.append(rest)

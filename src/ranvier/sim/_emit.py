@@ -25,7 +25,15 @@ from typing import Any
 from ranvier.errors import fail
 from ranvier.neurons import Kernel
 from ranvier.neurons._expr import EXP_LIMIT
+from ranvier.plasticity import RuleKernel
 from ranvier.sim import _worker
+from ranvier.sim._learning import (
+    learning_arguments,
+    learning_arrive,
+    learning_fire,
+    learning_rules,
+    learning_sweep,
+)
 
 __all__ = [
     "BLOCK",
@@ -77,6 +85,7 @@ class Make:
     ``lazy``: neurons may sleep. ``single``: float32 arithmetic. ``graded``: events carry values.
     ``instant``: some neurons send without delay (then one thread computes the blocks in order).
     ``profile``: clocks are read. ``gaps``: there are electrical synapses.
+    ``rules`` are the distinct rules of plasticity, ``plastic`` the rule of each plastic projection.
     """
 
     lazy: bool = False
@@ -85,6 +94,8 @@ class Make:
     instant: bool = False
     profile: bool = False
     gaps: bool = False
+    rules: tuple[RuleKernel, ...] = ()
+    plastic: tuple[int, ...] = ()
 
 
 class _Single(ast.NodeTransformer):
@@ -448,6 +459,7 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
     if "poisson" in kinds:
         parts.append(_worker.POISSON)
     parts += [_kernel_text(k, v, make) for k, v in enumerate(variants)]
+    parts += learning_rules(make.rules, _JIT)
     value = "row_v[j]" if make.graded else ""
     parts.append(
         _worker.ARRIVE.format(
@@ -497,6 +509,11 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         else "",
         more_arrive=", touched_p" if make.lazy else "",
         clear="pass" if make.lazy else "acc_p[:] = 0",
+        learning=learning_arguments(len(make.plastic)),
+        learn_arrive=learning_arrive(make.rules, make.plastic, graded=make.graded, indent=12),
+        learn_begin="sent = at" if make.plastic else "pass",
+        learn_fire=learning_fire(make.plastic, 16),
+        learn_sweep=learning_sweep(make.plastic, 12),
         gap_arguments=_worker.GAP_ARGUMENTS if make.gaps else "",
         gap_arrive=textwrap.indent(_worker.GAP_ARRIVE, " " * 12).strip() if make.gaps else "pass",
         gap_leave=textwrap.indent(_worker.GAP_LEAVE, " " * 12).strip() if make.gaps else "pass",

@@ -306,6 +306,7 @@ class Session:
             a.synapses.weight, *self._rows, self._counts, self._counters, recorder.tick,
             recorder.slot, recorder.value, recorder.filled, recorder.rows, samples, self._clock,
             fault, *self._sleep, *(a.gaps.arguments if a.gaps.used else ()),
+            *(x for p in a.plastic for x in p.arguments),
         )  # fmt: skip
         self._drive(first, stop, rest, fault)
         np.add.at(self._counts, self._pending.between(first, stop), 1)
