@@ -77,13 +77,27 @@ class Sleep:
 
     def wake(self, subs: IntArray, tick: int) -> None:
         """Everybody is computed at the next tick; ``tick`` is the one just computed."""
-        self.touched[:] = 0
         self.since[:] = tick
+        self.rouse(subs, np.ones(self.since.size, np.uint8))
+
+    def rouse(self, subs: IntArray, who: NDArray[Any]) -> None:
+        """Set who is awake (uint8 [neurons], by slot); nothing is under way to anybody."""
+        self.touched[:] = 0
         for row in subs[subs[:, 13] >= 0]:
+            n, slot, at = int(row[1]), int(row[4]), int(row[14])
             bits = np.zeros(int(row[12]), np.uint8)
-            bits[: int(row[1])] = 1
+            bits[:n] = who[slot : slot + n] != 0
             words = np.packbits(bits, bitorder="little").view(np.uint64)
-            self.awake[int(row[14]) : int(row[14]) + words.size] = words
+            self.awake[at : at + words.size] = words
+
+    def by_neuron(self, subs: IntArray) -> NDArray[np.uint8]:
+        """Who is awake, by slot [neurons]: the same whatever the partitions are."""
+        who = np.ones(self.since.size, np.uint8)
+        for row in subs[subs[:, 13] >= 0]:
+            n, slot, at = int(row[1]), int(row[4]), int(row[14])
+            words = self.awake[at : at + int(row[12]) // 64]
+            who[slot : slot + n] = np.unpackbits(words.view(np.uint8), bitorder="little")[:n]
+        return who
 
 
 @dataclass(eq=False)

@@ -105,6 +105,7 @@ class Plastic:
         self.order: IntArray = np.concatenate([none, *orders])
         self.row_key: IntArray = np.concatenate([none, *keys])
         self.packed = listed.packed
+        self._listed = None if listed.packed is not None else np.argsort(listed.pre, kind="stable")
         size = self.order.size
         lengths = np.concatenate([none, *counts])
         self.start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -226,6 +227,18 @@ class Plastic:
         self.mod_tick[:, 0] = self.mod_tick[parts, last]
         self.mod_value[:, 0] = self.mod_value[parts, last]
         self.mod_count[:] = 1
+
+    def in_order(self, weights: NDArray[Any]) -> NDArray[Any]:
+        """From the order of building to that of the network: by source, then as they were made."""
+        return weights if self._listed is None else weights[self._listed]
+
+    def from_order(self, weights: NDArray[Any]) -> NDArray[Any]:
+        """The inverse of :meth:`in_order`."""
+        if self._listed is None:
+            return weights
+        found = np.empty_like(weights)
+        found[self._listed] = weights
+        return found
 
     # -- checkpoints --------------------------------------------------------------------------
     def state(self, tick: int) -> dict[str, NDArray[Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.compile import Program, find_projection, machine_of, projection_weights, synapse_ports
+from ranvier.compile import Program
 from ranvier.errors import RanvierError, fail
 from ranvier.events import Events, Recording, State
 from ranvier.progress import NoProgress, Progress
@@ -28,6 +28,7 @@ from ranvier.sim._stimulus import (
     check_window,
     source_events,
 )
+from ranvier.sim._weights import Weighted
 
 __all__ = ["Interrupted", "Session"]
 
@@ -39,7 +40,7 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C while running: the session stands at a whole tick and can be read or continued."""
 
 
-class Session:
+class Session(Weighted):
     """Runs a program on the numba engine.
 
     ``state`` goes on from a checkpoint, bit for bit. ``record`` names the populations whose events
@@ -90,6 +91,7 @@ class Session:
             (a.sleep.touched, a.sleep.awake, a.sleep.since, a.sleep.table) if a.make.lazy else ()
         )
         self._clock = np.zeros(len(a.subs) + a.layout.parts + a.layout.threads, np.int64)
+        self._samples = {}
         self._stimuli: dict[str, list[tuple[int, Events]]] = {}
         if state is not None:
             self._restore(state)
@@ -127,14 +129,19 @@ class Session:
             there = given.get(name)
             if there is None or there.shape != array.shape or there.dtype != array.dtype:
                 raise fail("damaged-bundle", "checkpoint", f"{name} is missing or misshapen")
-            if name in ("state", "out", "awake", "since"):
+            if name in ("state", "out", "since"):
                 array[...] = there
+        if self._sleep:
+            a.sleep.rouse(a.subs, given["awake"])
         self._tick = self._first = self._oldest = state.tick
         self._restore_sent(state)
         target = given["synapse_target"]
         if target.size and (int(target.min()) < 0 or int(target.max()) >= self.program.ring):
             raise fail("damaged-bundle", "checkpoint", "synapse_target is out of range")
         a.synapses.write(given["synapse_weight"], target, slice(None))
+        for p in a.plastic:
+            mark = f"plastic/{p.table.name}/"
+            p.restore({k.removeprefix(mark): v for k, v in given.items() if k.startswith(mark)})
 
     def _restore_sent(self, state: State) -> None:
         """Events under way: of neurons into the history, of inputs back among the pending."""
@@ -179,7 +186,7 @@ class Session:
 
     def _fixed(self) -> dict[str, NDArray[Any]]:
         a = self._arrays
-        asleep = {"awake": a.sleep.awake, "since": a.sleep.since} if self._sleep else {}
+        asleep = {"awake": a.sleep.by_neuron(a.subs), "since": a.sleep.since} if self._sleep else {}
         return {
             **asleep,
             "state": a.state,
@@ -222,6 +229,11 @@ class Session:
         """
         arrays = {name: array.copy() for name, array in self._fixed().items()}
         arrays["synapse_origin"] = self._arrays.synapses.origin
+        for p in self._arrays.plastic:
+            if p.packed is not None:
+                arrays["synapse_weight"][p.packed] = p.weights(max(0, self._tick - 1))
+            kept = p.state(self._tick)
+            arrays |= {f"plastic/{p.table.name}/{name}": value for name, value in kept.items()}
         return State(self._tick, {**arrays, **self._sent()}, self.program.hash)
 
     # -- running ------------------------------------------------------------------------------
@@ -276,13 +288,17 @@ class Session:
         with _stop_asked() as asked:
             while self._tick < end:
                 stop = min(
-                    end, self._boundary(), self._tick + min(self._pace, self._recorder.chunk)
+                    end,
+                    self._boundary(),
+                    self._next_sample(),
+                    self._tick + min(self._pace, self._recorder.chunk),
                 )
                 before, began = self._tick, time.perf_counter()
                 self._run(stop)
                 seconds = self._heed(asked, time.perf_counter() - began)
                 self._set_pace(stop - before, seconds)
                 meter.advance(stop - before)
+                self._sample()
                 if not (hold and self._tick == end):
                     self.end_window()
                 if asked and self._tick < end:
@@ -376,58 +392,6 @@ class Session:
         tick = np.full(ids.size, self._tick - 1, np.int64)
         self._pending.add(tick, source, values[order].astype(self._dtype))
 
-    # -- weights ------------------------------------------------------------------------------
-    def weights(self, projection: str) -> NDArray[np.float64]:
-        """SI weights of a projection now, in canonical order [synapses]."""
-        s = self._arrays.synapses
-        return projection_weights(
-            self.program, projection, s.packed_weight(), s.packed_target, s.origin
-        )
-
-    def set_weights(self, projection: str, weights: Any) -> NDArray[np.float64]:
-        """Write SI weights [synapses, canonical order], rounded by the chip's own quantiser.
-
-        Returns what was stored, in SI: on a real machine rounded, and clipped to the range that
-        compile chose from the weights it saw (compile with the largest you will need). Raises
-        RanvierError when the shape is wrong, a value is not finite, or a synapse that compile left
-        out (weight 0) would have to appear.
-        """
-        table = find_projection(self.program, projection)
-        values = np.asarray(weights, np.float64)
-        if values.shape != (table.count,):
-            raise fail(
-                "weights-shape",
-                projection,
-                "needs one weight per synapse",
-                got=values.shape,
-                limit=(table.count,),
-            )
-        if not np.all(np.isfinite(values)):
-            raise fail("weights-not-finite", projection, "holds NaN or infinity")
-        s = self._arrays.synapses
-        inside = (s.origin >= table.first) & (s.origin < table.first + table.count)
-        chosen = np.flatnonzero(inside)
-        index = s.origin[chosen] - table.first
-        implementation = machine_of(self.program).implementation(table.implementation)
-        coded, port = implementation.encode(values, table.encoding)
-        stored = np.zeros(table.count, bool)
-        stored[index] = True
-        if np.any((coded != 0) & ~stored):
-            raise fail(
-                "synapse-left-out",
-                projection,
-                "compile left out synapses of weight 0, which cannot get a weight now",
-                got=int(np.count_nonzero((coded != 0) & ~stored)),
-                hint="compile with --set quantise.drop_zeros=false",
-            )
-        starts = np.array([b.ring for b in self.program.blocks])
-        sizes = np.array([b.n for b in self.program.blocks])
-        target = s.packed_target[chosen]
-        block = np.searchsorted(starts, target, side="right") - 1
-        moved = (port[index] - synapse_ports(self.program, target)) * sizes[block]
-        s.write(coded[index], (target + moved).astype(target.dtype), chosen)
-        return implementation.decode(coded, port, table.encoding)
-
     # -- results ------------------------------------------------------------------------------
     def _collect(self, known: int, start: int, ticks: int) -> dict[str, Events]:
         found = self._recorder.events(known, start, ticks)
@@ -478,7 +442,7 @@ class Session:
             program_hash=program.hash,
             start=self._first,
             events=self._collect(0, self._first, ticks),
-            traces=self._recorder.traces(self._first),
+            traces={**self._recorder.traces(self._first), **self._weight_traces()},
             counts={name: counts[:, slots] for name, slots in program.slots.items()},
             counters=per_block,
             blocks=tuple((b.population, b.core) for b in program.blocks),
