@@ -104,6 +104,10 @@ class RuleTable:
 
     def make(self) -> Rule:
         """The rule itself."""
+        return self._made
+
+    @cached_property
+    def _made(self) -> Rule:
         return Rule(**self.rule)
 
     def delays(self) -> Distribution | None:
