@@ -3,8 +3,8 @@
 A synapse is visited when a presynaptic spike arrives, and then catches up with what happened since
 the last arrival (Morrison et al. 2007, Neural Comput. 19:1437). What it needs: per row (the
 synapses of one source with one delay) the tick of the last arrival and the presynaptic traces just
-after it; per postsynaptic neuron its spikes since the last sweep; the events of the third factor
-since the last sweep. A sweep catches all synapses up and empties these lists.
+after it; per postsynaptic neuron its last spikes, newest first; the events of the third
+factor since the last sweep. A sweep catches all synapses up, so that spikes before it are done with.
 
 All values are computed from physical events only: a trace from the value just after its last jump,
 a variable and the drift of w from event to event (arrival, postsynaptic spike, event of the third
@@ -15,24 +15,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ranvier.neurons._expr import COMPARISONS, Expr, Op, names
+
 if TYPE_CHECKING:
     from ranvier.plasticity._generate import Writer
 
 __all__ = ["ROW_ARGUMENTS", "row_functions"]
 
 ROW_ARGUMENTS = (
-    "ident, seed, target, weight, syn, row_last, row_trace, post_last, post_trace, hist_count,"
-    " hist_base, hist_tick, hist_trace, mod_count, mod_tick, mod_value, params, table"
+    "ident, seed, target, weight, syn, row_last, row_trace, post_trace, hist_since, hist_tick,"
+    " hist_trace, mod_count, mod_tick, mod_value, params, table"
 )
-"""What process_row, sweep_rows and read_rows take after their first arguments."""
+"""What process_row, sweep_rows and advance_rows take after their first arguments."""
+
+SLOTS = 2
+"""Spikes of a target that are applied without a branch, by computing and discarding: at equal rates
+a branch on their number is mispredicted at about every second synapse. More are a loop."""
+
+_CHEAP = {*"+-*", "neg", "min", "max", "relu", "where", "and", "or", "not", *COMPARISONS}
 
 
 def row_functions(writer: Writer, history: tuple[str, ...], uses_u: bool) -> list[str]:
-    """Texts of process_row, pre_spike, post_spike, sweep_rows, advance_rows, clear_history and
-    modulate."""
+    """Texts of process_row, pre_spike, post_spike, sweep_rows, advance_rows, swept and modulate."""
     rows = _Rows(writer, history, uses_u)
     texts = [rows.process(), rows.pre_spike(), rows.post_spike(), rows.sweep("sweep_rows", False)]
-    texts += [rows.sweep("advance_rows", True), rows.clear()]
+    texts += [rows.sweep("advance_rows", True), rows.swept()]
     if rows.third:
         texts.append(rows.modulate())
     # known only now: parameters may have been added, and are unpacked in this order
@@ -50,9 +57,9 @@ class _Rows:
         self.drifts = bool(self.rule.drift_terms)
         self.timed = self.drifts or any(v.tau is not None for v in variables)
         self.variables = [v.name for v in variables]
-        used = {n for _, e in self.rule.post_exprs for n in _names(e)}
+        used = {n for _, e in self.rule.post_exprs for n in names(e)}
         self.post_reads = [t for t in self.rule.traces if t.name in used]
-        used = {n for _, e in self.rule.pre_exprs for n in _names(e)}
+        used = {n for _, e in self.rule.pre_exprs for n in names(e)}
         self.pre_reads = [t for t in self.rule.traces if t.name in used]
 
     # -- small pieces of text ------------------------------------------------------------
@@ -136,36 +143,47 @@ class _Rows:
     def save(self) -> list[str]:
         return [f"syn[{r}, i] = v_{v}" for r, v in enumerate(self.variables)]
 
-    def pending(self) -> list[str]:
-        """Everything since the last event this synapse knows, up to its target's last spike."""
-        lines = ["c = hist_count[j]", "s = c"]
-        lines += ["while s > 0 and hist_tick[j, s - 1] >= last:", "    s -= 1"]
-        if self.timed or self.third:
-            lines.append("cur = max(last, hist_base[j])")
-        if self.third:
-            lines += ["m = mods", "cur = max(cur, mod_tick[0])"]
-            lines += ["while m > 1 and mod_tick[m - 1] > cur:", "    m -= 1"]
+    def on_post(self, place: str, distance: str) -> list[str]:
+        """Apply ``on_post`` for the spike at ``f``, entry ``place`` of the target's history."""
         known: dict[str, str] = {}
-        body = ["f = hist_tick[j, s]", *self.to("f")]
         for trace in self.post_reads:
             if trace.side == "pre":
-                value = f"x_{trace.name} * {self.decay('f - last', trace.tau)}"
+                value = f"x_{trace.name} * {self.decay(distance, trace.tau)}"
             else:
-                value = f"hist_trace[j, s, {self.history.index(trace.name)}]"
+                value = f"hist_trace[j, {place}, {self.history.index(trace.name)}]"
                 if trace.read == "after":
                     value = self.writer.jump(trace, value)
             known[trace.name] = value
-        if self.third:
-            body.append(f"n = {self.factor('f')}")
+        lines = [f"n = {self.factor('f')}"] if self.third else []
         u = "uniform(seed, ident[row] + (i - a), f, 1)" if self.uses_u else "0.0"
-        body += [self.call("on_post", known, u), *self.store(), "s += 1"]
+        return [*lines, self.call("on_post", known, u), *self.store()]
+
+    def pending(self) -> list[str]:
+        """Everything since the last event this synapse knows, up to its target's last spike."""
         if not self.rule.on_post and not self.timed:
-            return lines[:0]
-        return [*lines, "while s < c:", *_in(body)]
+            return []
+        fixed = {p.name for p in self.rule.parameters}
+        cheap = all(_cheap(e, fixed) for _, e in self.rule.post_exprs)
+        event = ["s -= 1", "f = hist_tick[j, s]", *self.to("f"), *self.on_post("s", "f - last")]
+        if self.timed or self.third or self.variables or self.uses_u or not cheap:
+            lines = ["s = 0", "while hist_tick[j, s] >= since:", "    s += 1"]
+            if self.timed or self.third:
+                lines.append("cur = max(last, hist_tick[j, s])")
+            if self.third:
+                lines += ["m = mods", "cur = max(cur, mod_tick[0])"]
+                lines += ["while m > 1 and mod_tick[m - 1] > cur:", "    m -= 1"]
+            return [*lines, "while s > 0:", *_in(event)]
+        lines = [f"if hist_tick[j, {SLOTS}] >= since:"]
+        many = [f"s = {SLOTS + 1}", "while hist_tick[j, s] >= since:", "    s += 1"]
+        lines += _in([*many, f"while s > {SLOTS}:", *_in(event)])
+        for place in reversed(range(SLOTS)):
+            lines += [f"f = hist_tick[j, {place}]", "k = max(f - last, 0)", "old = w"]
+            lines += [*self.on_post(str(place), "k"), "w = w if f >= since else old"]
+        return [*lines, "weight[i] = w"]
 
     def row_values(self) -> list[str]:
         """The row's last arrival, and its traces just after it."""
-        lines = ["last = row_last[row]"]
+        lines = ["last = row_last[row]", "since = max(last, hist_since[0])"]
         lines += [f"x_{t.name} = row_trace[row, {r}]" for r, t in enumerate(self.pre)]
         return [*lines, "mods = mod_count[0]"] if self.third else lines
 
@@ -189,7 +207,7 @@ class _Rows:
         for trace in self.pre_reads:
             if trace.side == "post":
                 column = self.post.index(trace)
-                distance = self.decay("t - post_last[j]", trace.tau)
+                distance = self.decay("t - hist_tick[j, 0]", trace.tau)
                 known[trace.name] = f"post_trace[j, {column}] * {distance}"
         u = "uniform(seed, ident[row] + (i - a), t, 0)" if self.uses_u else "0.0"
         if self.rule.on_pre:
@@ -220,40 +238,44 @@ class _Rows:
         return _function("pre_spike", "row, t, row_last, row_trace, params, table", lines)
 
     def post_spike(self) -> str:
-        lines = ["gap = t - post_last[j]", "c = hist_count[j]", "hist_tick[j, c] = t"]
+        lines = ["gap = t - hist_tick[j, 0]", "last = hist_tick.shape[1] - 1"]
+        lines += ["for s in range(last, 0, -1):", "    hist_tick[j, s] = hist_tick[j, s - 1]"]
+        kept = range(len(self.history))
+        lines += [f"    hist_trace[j, s, {h}] = hist_trace[j, s - 1, {h}]" for h in kept]
+        lines.append("hist_tick[j, 0] = t")
         for column, trace in enumerate(self.post):
             lines.append(
                 f"y_{trace.name} = post_trace[j, {column}] * {self.decay('gap', trace.tau)}"
             )
             if trace.name in self.history:
-                kept = self.history.index(trace.name)
-                lines.append(f"hist_trace[j, c, {kept}] = y_{trace.name}")
+                place = self.history.index(trace.name)
+                lines.append(f"hist_trace[j, 0, {place}] = y_{trace.name}")
             value = self.writer.jump(trace, f"y_{trace.name}")
             lines.append(f"post_trace[j, {column}] = {value}")
-        lines += ["hist_count[j] = c + 1", "post_last[j] = t", "return c + 1"]
-        arguments = "j, t, post_last, post_trace, hist_count, hist_tick, hist_trace, params, table"
+        lines.append("return hist_tick[j, last - 1] >= hist_since[0]")
+        arguments = "j, t, post_trace, hist_since, hist_tick, hist_trace, params, table"
         return _function("post_spike", arguments, lines)
 
-    def clear(self) -> str:
-        lines = ["for j in range(first, stop):", "    c = hist_count[j]", "    if c > 0:"]
-        lines += ["        hist_base[j] = hist_tick[j, c - 1]", "        hist_count[j] = 0"]
-        arguments = "first, stop, hist_count, hist_base, hist_tick, mod_count, mod_tick, mod_value"
-        mods = ["m = mod_count[0]", "mod_tick[0] = mod_tick[m - 1]"]
-        mods += ["mod_value[0] = mod_value[m - 1]", "mod_count[0] = 1"]
-        return _function("clear_history", arguments, lines + mods)
+    def swept(self) -> str:
+        lines = ["hist_since[0] = t + 1", "m = mod_count[0]", "mod_tick[0] = mod_tick[m - 1]"]
+        lines += ["mod_value[0] = mod_value[m - 1]", "mod_count[0] = 1"]
+        return _function("swept", "t, hist_since, mod_count, mod_tick, mod_value", lines)
 
     def modulate(self) -> str:
         lines = ["m = mod_count[0]", f"old = {self.factor('t')}"]
         lines += ["if mod_tick[m - 1] < t:", "    m += 1", "mod_tick[m - 1] = t"]
-        lines += ["mod_value[m - 1] = old + amount", "mod_count[0] = m", "return m"]
+        lines += ["mod_value[m - 1] = old + amount", "mod_count[0] = m", "return m == mod_tick.size"]
         return _function("modulate", "t, amount, mod_count, mod_tick, mod_value, params, table",
                          lines)  # fmt: skip
 
 
-def _names(expr: object) -> set[str]:
-    from ranvier.neurons._expr import names
-
-    return set(names(expr))  # type: ignore[arg-type]
+def _cheap(expr: Expr, fixed: set[str]) -> bool:
+    """Whether computing ``expr`` for nothing costs little and cannot fail."""
+    if not isinstance(expr, Op):
+        return True
+    if expr.op == "/" and set(names(expr.args[1])) <= fixed:
+        return _cheap(expr.args[0], fixed)
+    return expr.op in _CHEAP and all(_cheap(a, fixed) for a in expr.args)
 
 
 def _in(lines: list[str]) -> list[str]:

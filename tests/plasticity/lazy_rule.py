@@ -58,7 +58,7 @@ class Lazy:
     def sweep(self, t: int) -> None:
         a = self.arrays
         self.f["sweep_rows"](a.row_start, 0, len(self.rows), t, *a.row_arguments)
-        self.f["clear_history"](0, self.neurons, *a.clear_arguments)
+        self.f["swept"](t, *a.swept_arguments)
         self.sweeps += 1
 
     def run(
@@ -70,12 +70,10 @@ class Lazy:
         sweeps: Collection[int] = (),
     ) -> None:
         a, rewards = self.arrays, rewards or {}
-        capacity = a.hist_tick.shape[1]
         for t in range(ticks):
             full = False
             if self.discrete.kernel.third and t in rewards:
-                m = self.f["modulate"](t, rewards[t], *a.modulate_arguments)
-                full = m == capacity
+                full = self.f["modulate"](t, rewards[t], *a.modulate_arguments)
             acc = np.zeros(self.neurons)
             for (source, delay), row in self.rows.items():
                 if (t - delay, source) in pre_spikes:
@@ -86,8 +84,7 @@ class Lazy:
                 self.acc[t] = acc
             for neuron in range(self.neurons):
                 if (t, neuron) in post_spikes:
-                    count = self.f["post_spike"](neuron, t, *a.post_arguments)
-                    full = full or count == capacity
+                    full = self.f["post_spike"](neuron, t, *a.post_arguments) or full
             if full or t in sweeps:
                 self.sweep(t)
 
