@@ -37,6 +37,12 @@ CASES = [
     ("adex", "euler_sequential", {"t_ref": 1e-3}, 1e-9),
     ("adex", None, {}, 1e-9),
     ("relu", None, {"gain": 0.3}, 1.0),
+    ("iaf_cond_alpha", None, {"tau_syn_ex": 1e-3}, 8e-9),
+    ("aeif_cond_exp", None, {}, 5e-8),
+    ("hh", None, {}, 3e-8),
+    ("dpi", None, {}, 4e-11),
+    ("stochastic_lif", None, {"t_ref": 1e-3}, 1.0),
+    ("sigma_delta", None, {}, 0.2),
 ]
 
 
