@@ -165,7 +165,7 @@ def draws_of(
     kernel: Kernel, seed: int, population: str, *, neurons: ArrayLike, tick: int,
     values: Mapping[str, Any],
 ) -> list[NDArray[np.float64]]:  # fmt: skip
-    """What ``kernel.step`` takes after its params at ``tick``: float64 [n] for each of its draws."""
+    """What the step takes after its params at ``tick``: float64 [n] for each of its draws."""
     return [
         draw(kind, seed, population, neurons=neurons, tick=tick, index=index, values=values)
         for index, kind in enumerate(kernel.draws)
