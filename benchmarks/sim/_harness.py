@@ -106,6 +106,8 @@ class Built:
         first, *rest = options
         command = [python, str(PEERS / script), first, str(folder), *rest]
         self.report = told(command)
+        self.cpu = float("nan")
+        """Processor seconds of the last run, making the synapses included."""
 
     def run(self) -> float:
         """Seconds of the simulation alone, as the program itself measures them."""
@@ -121,10 +123,6 @@ class Built:
         times = next(results.glob("_dynamic_array_spikes_t_*"))
         index = next(results.glob("_dynamic_array_spikes_i_*"))
         return np.fromfile(times, np.float64), np.fromfile(index, np.int32)
-
-    def peak_bytes(self) -> int:
-        """Peak memory of the largest program run so far."""
-        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 def interleaved(
