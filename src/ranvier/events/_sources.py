@@ -285,23 +285,19 @@ def read_event_rows(
         tick = table["tick"].to_numpy() + source.shift
         index = table["id"].to_numpy()
         payload = table["payload"].to_numpy() if info.graded else None
-        if not source.compact or tick[:1] < a or tick[-1:] >= b:
-            keep = (tick >= a) & (tick < b)
-            tick, index = tick[keep], index[keep]
-            payload = None if payload is None else payload[keep]
-        yield tick, index, payload
+        x, y = np.searchsorted(tick, [a, b])
+        yield tick[x:y], index[x:y], None if payload is None else payload[x:y]
 
 
 def read_series_rows(
     source: Source, refs: list[Ref], a: int, b: int, series: Series
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
     """Rows of a series with a <= tick < b (the machine's ticks), a row group at a time."""
-    import pyarrow as pa
-
     for table in _groups(source, refs, a, b, ["tick", "raw"]):
         tick = table["tick"].to_numpy()
-        keep = (tick >= a) & (tick < b)
-        yield tick[keep], from_raw(table["raw"].filter(pa.array(keep)), series.size, series.dtype)
+        x, y = np.searchsorted(tick, [a, b])
+        raw = table["raw"].slice(x, y - x)
+        yield tick[x:y], from_raw(raw, series.size, series.dtype)
 
 
 def _groups(source: Source, refs: list[Ref], a: int, b: int, columns: list[str]) -> Iterator[Any]:
