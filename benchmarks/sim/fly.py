@@ -6,7 +6,7 @@ A surrogate for the whole brain of Drosophila: the model, the number of neurons 
 edges of Shiu et al. (2024), Nature 634:210; the connections are invented. Law (PCG64, in this
 order): an edge starts at a neuron drawn with lognormal weight (sigma 1) and ends at one drawn with
 another; it stands for 1 + a geometric number of synapses (mean 3.6); six of ten neurons excite.
-21 neurons get 150 spikes a second each (the same list on both sides); each sends 120 edges of ten
+21 neurons get 150 spikes a second each (the same list on both sides); each sends 120 edges of six
 times the synapses to a common pool of 400 neurons, so that activity goes on for some steps.
 
 Both sides run the same network on the same list in float64, and the spikes are compared one by one.
@@ -25,7 +25,7 @@ from benchmarks._common import finish, median_ratio
 from benchmarks.sim import _harness
 
 GOAL = 50
-STIMULATED, RATE, POOL, FAN, STRONG = 21, 150.0, 400, 120, 10
+STIMULATED, RATE, POOL, FAN, STRONG = 21, 150.0, 400, 120, 6
 
 
 def surrogate(neurons: int, edges: int, seconds: float, seed: int) -> dict[str, np.ndarray]:

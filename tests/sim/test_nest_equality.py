@@ -36,11 +36,7 @@ def run(name: str) -> tuple[Foreign, np.ndarray]:
     if model is None:
         pytest.skip(f"there is no neuron model {name!r} yet")
     foreign = Foreign.load(GOLDEN / f"{name}.npz")
-    try:
-        network = foreign.network(model)
-    except LookupError as error:
-        pytest.skip(f"the model's statement is not NEST's: {error}")
-    program = compile(network, "ideal", dt=foreign.dt)
+    program = compile(foreign.network(model), "ideal", dt=foreign.dt)
     events: Events = sim.run(program, foreign.stimulus()).output("neurons")
     return foreign, np.stack([events.tick, events.id])
 

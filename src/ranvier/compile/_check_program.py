@@ -150,6 +150,17 @@ def _check_rows(program: Program) -> None:
         _indices(table.origin, f"origin of {table.name}", 0, 2**62)
         _want(table.origin.size == table.count, f"origin of {table.name}")
         _want(isinstance(table.encoding, dict), f"encoding of {table.name}")
+    for table in program.gaps:
+        for values, name, most in (
+            (table.pre, "pre", program.neurons),
+            (table.post, "post", program.neurons),
+            (table.ring, "ring", program.ring),
+        ):
+            _indices(values, f"{name} of {table.name}", 0, most)
+            _want(values.shape == table.pre.shape, f"{name} of {table.name}")
+        _numbers(table.weight, f"weight of {table.name}", "f")
+        _want(table.weight.shape == table.pre.shape, f"weight of {table.name}")
+        _want(np.all(np.isfinite(table.weight)), f"weight of {table.name}")
     for table in program.rules:
         rule = table.make()
         _whole(table.first, table.name, 2**62)

@@ -22,6 +22,7 @@ from ranvier.network._bundle import pack_arrays, unpack_arrays
 __all__ = [
     "Block",
     "Bridge",
+    "GapTable",
     "InputBlock",
     "Program",
     "ProjectionTable",
@@ -118,6 +119,19 @@ class RuleTable:
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GapTable:
+    """Electrical synapses of a projection: ``weight`` [n] * (``state`` of slot ``pre`` - that of
+    slot ``post``), both as they were after the last tick, is added to accumulator ``ring``."""
+
+    name: str
+    state: str
+    pre: IntArray
+    post: IntArray
+    ring: IntArray
+    weight: NDArray[np.float64]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bridge:
     """Events of ``population`` in part ``source`` appear as input ``population`` in ``target``."""
@@ -167,6 +181,7 @@ class Program:
     synapse_origin: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     projections: tuple[ProjectionTable, ...] = ()
     rules: tuple[RuleTable, ...] = ()
+    gaps: tuple[GapTable, ...] = ()
     cores: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     tables: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
     ledger: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
@@ -213,17 +228,20 @@ def _encode(program: Program) -> tuple[Any, dict[str, NDArray[Any]]]:
     return pack_arrays(_plain(program), "", arrays), arrays
 
 
+_TABLES = ("blocks", "projections", "rules", "gaps")
+
+
 def _plain(program: Program) -> dict[str, Any]:
     document = {
         name: getattr(program, name)
         for name in program.__dataclass_fields__
-        if name not in ("blocks", "projections", "rules", "parts", "issues", "probes", "inputs")
+        if name not in (*_TABLES, "parts", "issues", "probes", "inputs")
     }
     document["bridges"] = [asdict(b) for b in program.bridges]
     document["inputs"] = [asdict(b) for b in program.inputs]
     document["probes"] = [asdict(p) for p in program.probes]
     document["issues"] = [i.to_dict() for i in program.issues]
-    for name in ("blocks", "projections", "rules"):
+    for name in _TABLES:
         document[name] = [
             {key: getattr(item, key) for key in item.__dataclass_fields__}
             for item in getattr(program, name)
@@ -246,6 +264,7 @@ def _make(data: dict[str, Any]) -> Program:
     items["inputs"] = tuple(InputBlock(**b) for b in items["inputs"])
     items["projections"] = tuple(ProjectionTable(**p) for p in items["projections"])
     items["rules"] = tuple(RuleTable(**r) for r in items["rules"])
+    items["gaps"] = tuple(GapTable(**g) for g in items["gaps"])
     items["bridges"] = tuple(Bridge(**b) for b in items["bridges"])
     items["probes"] = tuple(Probe(**p) for p in items["probes"])
     items["issues"] = tuple(_issue(i) for i in items["issues"])

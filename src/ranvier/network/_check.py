@@ -119,9 +119,43 @@ def _projection_issues(projection: Projection, known: Mapping[str, Population]) 
                 hint=suggest(projection.port, ports),
             )
         )
+    issues += _gap_issues(projection, source, target)
     if not ports:
         issues.append(_issue("unknown-port", where, f"model {target.model.name} takes no synapses"))
     return issues
+
+
+def _gap_issues(projection: Projection, source: Population, target: Population) -> list[Issue]:
+    """Electrical synapses need the state on both sides, and a port that is held over a tick."""
+    if not projection.gap:
+        return []
+    where = f"{projection.name}.gap"
+    for end in (source, target):
+        states = () if end.model is None else end.model.states
+        if projection.gap not in states:
+            return [
+                _issue(
+                    "gap-state",
+                    where,
+                    f"{end.name} has no such state",
+                    got=repr(projection.gap),
+                    limit=", ".join(states) or "a population with a neuron model",
+                    hint=suggest(projection.gap, states),
+                )
+            ]
+    assert target.model is not None
+    held = [port.name for port in target.model.ports if port.kind == "hold"]
+    if (projection.port or target.model.ports[0].name) not in held:
+        return [
+            _issue(
+                "gap-port",
+                where,
+                "an electrical synapse needs a port that is constant over a tick",
+                got=repr(projection.port),
+                limit=", ".join(held) or f"(model {target.model.name} has none)",
+            )
+        ]
+    return []
 
 
 def _probe_issues(probe: Probe, known: Mapping[str, Population]) -> list[Issue]:

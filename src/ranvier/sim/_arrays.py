@@ -16,6 +16,7 @@ from ranvier.errors import RanvierError, fail
 from ranvier.neurons import Kernel, poisson_table
 from ranvier.sim._build import Synapses
 from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
+from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
 
 __all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "kernels_of"]
@@ -125,6 +126,7 @@ class Arrays:
     counters: tuple[tuple[int, str], ...]
     state_offset: dict[tuple[int, str], int]
     sleep: Sleep
+    gaps: Gaps
 
 
 def kernels_of(program: Program) -> list[Kernel]:
@@ -248,6 +250,7 @@ def build(
         graded=any(k.output != "spike" for k in kernels)
         or any(b.signal != "spike" for b in program.inputs),
         instant=instant,
+        gaps=bool(program.gaps),
         profile=profile,
     )
     variants: list[Variant] = []
@@ -300,6 +303,7 @@ def build(
     if lazy:
         sleep.allot(int(layout.acc[-1]) // 64, at_awake, program.neurons)
         sleep.wake(subs, -1)
+    gaps = Gaps(program, layout, state_offset, dtype)
     synapses = Synapses(program, layout, dtype, mine=layout.mine)
     parts[:, 3], parts[:, 4] = synapses.row_at[:-1], np.diff(synapses.row_at)
     parts[:, 5], parts[:, 6] = synapses.synapse_at[:-1], np.diff(synapses.synapse_at)
@@ -338,6 +342,7 @@ def build(
         counters=tuple(counters),
         state_offset=state_offset,
         sleep=sleep,
+        gaps=gaps,
     )
 
 
@@ -348,7 +353,7 @@ def _rests(
     found: list[Mapping[str, Any] | None] = []
     for kernel, block in zip(kernels, program.blocks, strict=True):
         rest = block.reference.get("rest")
-        usable = rest is not None and not instant and not kernel.draws
+        usable = rest is not None and not (instant or program.gaps or kernel.draws)
         if usable and not any(_flags(kernel, block)):
             _check_rest(program, kernel, block, rest)
             found.append(rest)

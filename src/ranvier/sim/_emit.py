@@ -76,7 +76,7 @@ class Make:
 
     ``lazy``: neurons may sleep. ``single``: float32 arithmetic. ``graded``: events carry values.
     ``instant``: some neurons send without delay (then one thread computes the blocks in order).
-    ``profile``: clocks are read.
+    ``profile``: clocks are read. ``gaps``: there are electrical synapses.
     """
 
     lazy: bool = False
@@ -84,6 +84,7 @@ class Make:
     graded: bool = False
     instant: bool = False
     profile: bool = False
+    gaps: bool = False
 
 
 class _Single(ast.NodeTransformer):
@@ -496,6 +497,9 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         else "",
         more_arrive=", touched_p" if make.lazy else "",
         clear="pass" if make.lazy else "acc_p[:] = 0",
+        gap_arguments=_worker.GAP_ARGUMENTS if make.gaps else "",
+        gap_arrive=textwrap.indent(_worker.GAP_ARRIVE, " " * 12).strip() if make.gaps else "pass",
+        gap_leave=textwrap.indent(_worker.GAP_LEAVE, " " * 12).strip() if make.gaps else "pass",
     )
     return "\n\n\n".join(part.strip() for part in [*parts, run]) + "\n"
 

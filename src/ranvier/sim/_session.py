@@ -294,6 +294,8 @@ class Session:
         since = max(self._oldest, first - a.depth + 2)
         self._pending.forget(since)
         samples = recorder.room(stop - first)
+        if a.gaps.used:
+            a.gaps.refresh(a.state, first)
         fault = np.full((a.layout.threads, 2), -1, np.int64)
         rest = (
             first, a.layout.parts, a.parts, a.subs, a.state, a.param, a.acc,
@@ -303,7 +305,7 @@ class Session:
             self._pending.value, a.synapses.row_ptr, a.synapses.row_run, a.synapses.target,
             a.synapses.weight, *self._rows, self._counts, self._counters, recorder.tick,
             recorder.slot, recorder.value, recorder.filled, recorder.rows, samples, self._clock,
-            fault, *self._sleep,
+            fault, *self._sleep, *(a.gaps.arguments if a.gaps.used else ()),
         )  # fmt: skip
         self._drive(first, stop, rest, fault)
         np.add.at(self._counts, self._pending.between(first, stop), 1)
