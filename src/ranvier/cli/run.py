@@ -16,6 +16,7 @@ __all__ = ["COMMAND", "run"]
 
 
 def run(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A program (.rvp) or a network (.rvn).")],
     chip: OptionalChip = None,
     dt: DtOption = None,
@@ -54,18 +55,52 @@ def run(
         str, typer.Option(help="numba, or reference: plain Python, slow, to compare with.")
     ] = "numba",
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Threads (of every rank); changes no result."),
+    ] = None,
+    ranks: Annotated[
+        int | None,
+        typer.Option(help="Start so many MPI processes on this machine; changes no result."),
+    ] = None,
+    mpi: Annotated[
+        bool, typer.Option("--mpi", help="Share the work with all processes that mpiexec started.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Also run more than 1e9 ticks.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
     """Run a program and count the spikes of every population.
 
-    A network is compiled first, for the ideal machine unless --chip names another.
+    A network is compiled first, for the ideal machine unless --chip names another. On a cluster:
+    mpiexec -n 64 ranvier run net.rvp --mpi --threads 8 ...; rank 0 prints and writes.
     """
+    from contextlib import nullcontext
+
+    from ranvier.cli._ranks import arguments_again, check_launch, relaunch, together
+
+    check_launch(mpi, ranks)
+    if ranks is not None and ranks > 1:
+        again = arguments_again(context, without=("ranks", "mpi"))
+        return relaunch("run", again, ranks, threads)
+    with together() if mpi else nullcontext() as world:
+        return _run(
+            file, chip, dt, given, data, sample, ticks, output, record, cost, engine, seed, force,
+            json, quiet, threads, world,
+        )  # fmt: skip
+
+
+def _run(
+    file: Path, chip: str | None, dt: str | None, given: list[str] | None, data: str | None,
+    sample: int, ticks: int | None, output: Path | None, record: list[str] | None, cost: bool,
+    engine: str, seed: int, force: bool, json: bool, quiet: bool, threads: int | None, world: Any,
+) -> int:  # fmt: skip
+    """On one process, or on each rank of ``world``."""
     from ranvier import sim
     from ranvier.cli._stimulus import read_stimulus
 
-    out = Output(json=json, quiet=quiet)
+    speaks = world is None or world.Get_rank() == 0
+    out = Output(json=json, quiet=quiet or not speaks)
     tick = seconds("--dt", dt)
     check_output(output)
     _check_inputs(given, data, ticks)
@@ -84,8 +119,12 @@ def run(
             record=record or None,
             progress=progress,
             engine=engine,
+            threads=threads,
+            ranks=world,
             **windows,
         )
+    if not speaks:
+        return 0
     rows = _rows(recording)
     document: dict[str, Any] = {
         "program": program.hash,
@@ -194,6 +233,7 @@ COMMAND = Command(
         "ranvier run digits.rvn --chip loihi1 --data digits --sample 3 --cost",
         "ranvier run net.rvn --chip loihi1 --dt 1ms --input left=a.csv --input right=b.npy",
         "ranvier run net.rvp --ticks 1000 --record hidden --json",
+        "ranvier run net.rvp --ticks 10000 --ranks 4 --threads 2",
     ),
     panel="Run",
     order=60,
