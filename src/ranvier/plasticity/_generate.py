@@ -29,12 +29,15 @@ from ranvier.neurons._expr import (
     show,
     substitute,
 )
-from ranvier.neurons._generate import HELPERS, _lower
+from ranvier.neurons._lower import HELPERS, lower
 from ranvier.plasticity._decay import DECAY, decay_table
 from ranvier.plasticity._parts import Trace
 from ranvier.plasticity._rule import PlasticityRule
 
 __all__ = ["DiscreteRule", "RuleKernel", "discretise", "kernel_of"]
+
+IMPORTS = "import math\n\nimport numpy as np\n"
+"""What the module of the texts must import."""
 
 UNIFORM = """\
 def uniform(seed, synapse, tick, side):
@@ -101,7 +104,7 @@ class RuleKernel:
     def python(self) -> dict[str, Callable[..., Any]]:
         """The functions as ordinary Python, by name."""
         space: dict[str, Any] = {"__name__": f"ranvier_rule_{self.key[:12]}"}
-        exec(compile("import math\n" + self.module(), f"<ranvier rule {self.name}>", "exec"), space)
+        exec(compile(IMPORTS + self.module(), f"<ranvier rule {self.name}>", "exec"), space)
         return {n: f for n, f in space.items() if callable(f)}
 
 
@@ -247,7 +250,7 @@ def _clip(writer: Writer) -> list[Assign]:
 def _update(writer: Writer, name: str, updates: Sequence[tuple[str, Expr]]) -> str:
     rule = writer.rule
     body = [Assign("w" if t == "w" else f"v_{t}", substitute(e, writer.scope)) for t, e in updates]
-    body = _lower(body + _clip(writer))
+    body = lower(body + _clip(writer))
     lines = [f"    {s.target} = {writer.printer(s.value)}" for s in body]
     state = ", ".join(["w", *writer.names("variables")])
     factor = [f"n_{rule.third_factor.name}"] if rule.third_factor else []

@@ -264,7 +264,11 @@ class _Rows:
     def modulate(self) -> str:
         lines = ["m = mod_count[0]", f"old = {self.factor('t')}"]
         lines += ["if mod_tick[m - 1] < t:", "    m += 1", "mod_tick[m - 1] = t"]
-        lines += ["mod_value[m - 1] = old + amount", "mod_count[0] = m", "return m == mod_tick.size"]
+        lines += [
+            "mod_value[m - 1] = old + amount",
+            "mod_count[0] = m",
+            "return m == mod_tick.size",
+        ]
         return _function("modulate", "t, amount, mod_count, mod_tick, mod_value, params, table",
                          lines)  # fmt: skip
 

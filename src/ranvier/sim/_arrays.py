@@ -43,10 +43,12 @@ POWERS = 48
 
 class Sleep:
     """Who sleeps: ``touched`` [accumulators/64] and ``awake`` (by sub-block) are bits, ``since``
-    [neurons] the last tick at which each neuron was computed. ``table`` holds what moves them."""
+    [neurons] the last tick at which each neuron was computed. ``table`` holds what moves them;
+    ``states[k]`` names the states of block k that move at rest."""
 
     def __init__(self, rests: Sequence[Mapping[str, Any] | None], dtype: type) -> None:
         self.first = [-1] * len(rests)
+        self.states = [() if rest is None else tuple(rest["states"]) for rest in rests]
         self.touched = np.zeros(1, np.uint64)
         self.awake = np.zeros(1, np.uint64)
         self.since = np.zeros(1, np.int64)

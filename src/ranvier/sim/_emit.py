@@ -68,6 +68,10 @@ SINGLE_EXP_LIMIT = 80.0
 _JIT = '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")'
 
 
+_INLINE = _JIT.replace(")", ", forceinline=True)")
+"""For what must vanish into the loop around it, or nothing vectorises."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """A kernel and which of its parameters are arrays (one value per neuron)."""
@@ -123,9 +127,12 @@ def _kernel_text(number: int, variant: Variant, make: Make) -> str:
     parts: list[str] = []
     for text in texts:
         body = _renamed(text.strip(), names, suffix)
-        if make.single:
+        if make.single and "e_y" in body:  # exp and its like work on the bits of float64
+            body = body.replace(repr(EXP_LIMIT), repr(SINGLE_EXP_LIMIT))
+            body = body.replace("return e_y", "return f4(e_y)")
+        elif make.single:
             body = ast.unparse(_Single().visit(ast.parse(body)))
-        parts.append(f"{_JIT}\n{body}" if body.startswith("def ") else body)
+        parts.append(f"{_INLINE}\n{body}" if body.startswith("def ") else body)
     parts.append(f"{_JIT}\n{_update_text(suffix, variant, make)}")
     return "\n\n\n".join(parts)
 
@@ -469,12 +476,8 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
             take_spike="value = hist_value[i]" if make.graded else "",
             keep_value="row_v[m] = value" if make.graded else "",
             more=", touched" if make.lazy else "",
-            touch_run="for k in range(run_at, run_at + b - a):\n"
-            + " " * 16
-            + "touched[k >> 6] |= u8(1) << u8(k & 63)"
-            if make.lazy
-            else "",
-            touch_one="touched[at[k] >> 6] |= u8(1) << u8(at[k] & 63)" if make.lazy else "",
+            touch_run=_in(12, _TOUCH_RUN).lstrip() if make.lazy else "",
+            touch_one=_in(16, _TOUCH_ONE).lstrip() if make.lazy else "",
         )
     )
     more = _more_arguments(make)
@@ -517,8 +520,21 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         gap_arguments=_worker.GAP_ARGUMENTS if make.gaps else "",
         gap_arrive=textwrap.indent(_worker.GAP_ARRIVE, " " * 12).strip() if make.gaps else "pass",
         gap_leave=textwrap.indent(_worker.GAP_LEAVE, " " * 12).strip() if make.gaps else "pass",
+        sample_asleep=_SAMPLE_ASLEEP if make.lazy else "",
     )
     return "\n\n\n".join(part.strip() for part in [*parts, run]) + "\n"
+
+
+# What fills up a row wakes nobody: how rows are filled depends on how the program was cut.
+_TOUCH_RUN = (
+    "for k in range(b - a):",
+    "    if w[k] != 0:",
+    "        touched[(run_at + k) >> 6] |= u8(1) << u8((run_at + k) & 63)",
+)
+_TOUCH_ONE = ("if w[k] != 0:", "    touched[at[k] >> 6] |= u8(1) << u8(at[k] & 63)")
+_SAMPLE_ASLEEP = """elif probes[q, 0] == 2:
+                    for i in range(n):
+                        sample[column + i] = t - since[origin + i]"""
 
 
 def cache_folder() -> Path:

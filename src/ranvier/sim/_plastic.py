@@ -18,12 +18,17 @@ from ranvier.errors import RanvierError, fail
 from ranvier.plasticity import DiscreteRule, PlasticityRule, RuleKernel, discretise
 from ranvier.sim._layout import Layout
 
-__all__ = ["ARGUMENTS", "Plastic", "kernel_numbers"]
+__all__ = ["ARGUMENTS", "CHANGING", "Plastic", "kernel_numbers"]
 
 IntArray = NDArray[np.int64]
 
 CAPACITY = 32
 """Spikes of a target between two sweeps at most."""
+CHANGING = (
+    "weight", "syn", "row_last", "row_trace", "post_last", "post_trace", "hist_count", "hist_base",
+    "hist_tick", "hist_trace", "mod_count", "mod_tick", "mod_value",
+)  # fmt: skip
+"""Arrays of a plastic projection that a run changes."""
 ARGUMENTS = (
     "table", "delays", "row_of", "start", "ident", "target", "weight", "syn", "row_last",
     "row_trace", "post_last", "post_trace", "hist_count", "hist_base", "hist_tick", "hist_trace",
@@ -290,7 +295,9 @@ def _compiled(kernel: RuleKernel) -> dict[str, Any]:
     if kernel.key not in _COMPILED:
         space: dict[str, Any] = {}
         text = kernel.module(decorator='@njit(nogil=True, fastmath=False, error_model="numpy")')
-        exec(f"import math\nfrom numba import njit\n{text}", space)  # our own generator's text
+        exec(
+            f"import math\nimport numpy as np\nfrom numba import njit\n{text}", space
+        )  # our own generator's text
         _COMPILED[kernel.key] = space
     return _COMPILED[kernel.key]
 

@@ -245,6 +245,7 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
                 if probes[q, 0] == 0:
                     for i in range(n):
                         sample[column + i] = state[origin + i]
+                {sample_asleep}
                 else:
                     for i in range(n):
                         sample[column + i] = out[origin + i]
@@ -253,4 +254,7 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
             if not barrier(sync, me, threads, t + 1):
                 return
             {toc_wait}
+        for other in range(threads):  # all stop after the same tick, as it was then
+            if fault[other, 0] >= 0 and fault[other, 0] <= t:
+                return
 """
