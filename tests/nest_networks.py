@@ -14,37 +14,19 @@ from ranvier.events import Events
 from ranvier.network import Network, Population, Projection, Sparse
 from ranvier.neurons import NeuronModel, get
 
-__all__ = ["METHOD", "Foreign", "find_model", "first_difference"]
+__all__ = ["Foreign", "find_model", "first_difference"]
 
 MILLI, PICO, NANO = 1e-3, 1e-12, 1e-9
 
-NAMES: dict[str, tuple[float, tuple[str, ...]]] = {
-    "C_m": (PICO, ("c", "c_m", "c_mem")),
-    "tau_m": (MILLI, ("tau_mem", "tau_m")),
-    "g_L": (NANO, ("g_leak", "g_l")),
-    "tau_syn_ex": (MILLI, ("tau_exc", "tau_syn_exc", "tau_syn_ex", "tau_ex")),
-    "tau_syn_in": (MILLI, ("tau_inh", "tau_syn_inh", "tau_syn_in", "tau_in")),
-    "t_ref": (MILLI, ("t_ref",)),
-    "E_L": (MILLI, ("v_leak", "e_l", "e_leak")),
-    "E_ex": (MILLI, ("e_exc", "v_exc", "e_ex", "e_rev_exc")),
-    "E_in": (MILLI, ("e_inh", "v_inh", "e_in", "e_rev_inh")),
-    "V_reset": (MILLI, ("v_reset",)),
-    "V_th": (MILLI, ("v_threshold", "v_th")),
-    "V_peak": (MILLI, ("v_peak",)),
-    "Delta_T": (MILLI, ("delta_t",)),
-    "tau_w": (MILLI, ("tau_w",)),
-    "a": (NANO, ("a",)),
-    "b": (PICO, ("b",)),
-    "I_e": (PICO, ("bias", "i_e")),
+UNITS = {
+    **dict.fromkeys(("C_m", "b", "I_e"), PICO),
+    **dict.fromkeys(("g_L", "a"), NANO),
+    **dict.fromkeys(("tau_m", "tau_syn_ex", "tau_syn_in", "tau_w", "t_ref"), MILLI),
+    **dict.fromkeys(("E_L", "E_ex", "E_in", "V_reset", "V_th", "V_peak", "Delta_T"), MILLI),
 }
-"""NEST's parameter: (its unit in SI, the names ours may have)."""
-BARE: dict[str, tuple[float, tuple[str, ...]]] = {
-    **{name: (1.0, (name,)) for name in "abcd"},
-    "V_th": (1.0, ("v_peak", "v_threshold")),
-    "I_e": (1.0, ("bias", "i_e")),
-}
-"""The same for Izhikevich's model, whose numbers are mV and ms in both simulators."""
-PORTS = (("exc", "ex", "excitatory", "jump"), ("inh", "in", "inhibitory", "jump"))
+"""NEST's units in SI; ours have NEST's names."""
+OURS = {"izhikevich": "izhikevich_nest"}
+"""Models that have another name here."""
 WEIGHT = {
     "iaf_psc_exp": PICO,
     "iaf_psc_alpha": PICO,
@@ -53,23 +35,14 @@ WEIGHT = {
     "iaf_cond_exp": NANO,
     "aeif_cond_exp": NANO,
 }
-METHOD = {"izhikevich": "euler", "iaf_cond_exp": "rk4", "aeif_cond_exp": "rk4"}
-"""Integrators that meet NEST's; the linear models are exact in both."""
 
 
 def find_model(name: str) -> NeuronModel | None:
     """The model of that name, or None where this installation has none."""
     try:
-        return get(name)
+        return get(OURS.get(name, name))
     except RanvierError:
         return None
-
-
-def _pick(kind: str, model: NeuronModel, wanted: tuple[str, ...], legal: list[str]) -> str:
-    for name in wanted:
-        if name in legal:
-            return name
-    raise LookupError(f"{model.name} has no {kind} called any of {wanted}; it has {legal}")
 
 
 @dataclass
@@ -106,26 +79,23 @@ class Foreign:
         """Ours: excitatory and inhibitory synapses are two projections, to two ports if there are
         two; conductances are positive at both."""
         name, neurons = self.plain["model"], self.plain["neurons"]
-        names = BARE if name == "izhikevich" else NAMES
-        legal = [p.name for p in model.parameters]
+        bare = name == "izhikevich"  # its numbers are mV and ms in both
         given = {**self.plain["parameters"], "I_e": self.arrays["I_e"]}
-        parameters: dict[str, Any] = {}
-        for key, value in given.items():
-            unit, wanted = names[key]
-            parameters[_pick("parameter", model, wanted, legal)] = np.asarray(value) * unit
-        v = self.arrays["V_m"] * (1.0 if name == "izhikevich" else MILLI)
-        initial: dict[str, Any] = {_pick("state", model, ("v", "v_m"), list(model.states)): v}
-        if name == "izhikevich":
-            initial["u"] = self.plain["parameters"]["b"] * v
+        parameters = {k: np.asarray(v) * (1.0 if bare else UNITS[k]) for k, v in given.items()}
+        start = self.arrays["V_m"]
+        initial: dict[str, Any] = {"V_m": start * MILLI}
+        if bare:
+            initial = {"v": start, "u": self.plain["parameters"]["b"] * start}
         ports = [p.name for p in model.ports]
-        exc, inh = (_pick("port", model, wanted, ports) for wanted in PORTS)
+        exc = "exc" if "exc" in ports else ports[0]
+        inh = "inh" if "inh" in ports else ports[0]
         return Network(
             name=name,
             populations=(
                 Population(name="inputs", shape=(self.plain["inputs"],)),
                 Population(
                     name="neurons", shape=(neurons,), model=model, parameters=parameters,
-                    initial=initial, method=METHOD.get(name),
+                    initial=initial,
                 ),
             ),
             projections=(

@@ -30,7 +30,6 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, nargs="*", default=[4000, 40000])
     parser.add_argument("--float", type=int, nargs="*", default=[64, 32], choices=(32, 64))
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--chip32", default="", help="our machine of float32 arithmetic")
     args = parser.parse_args()
     python = _harness.brian2(args)
     for neurons in args.neurons:
@@ -48,15 +47,17 @@ def _case(args, python: str, folder: Path, neurons: int, bits: int) -> None:
             python, "brian2_random.py", folder / str(n), args.model, "--neurons", str(neurons),
             "--float", str(bits), "--threads", str(n), "--seconds", str(args.seconds),
         )  # fmt: skip
-        first[n] = min(built[n].run() for _ in range(3))
+        first[n] = built[n].run()
+        if first[n] < 5:  # threads that wait for each other on a busy machine take minutes
+            first[n] = min(first[n], built[n].run(), built[n].run())
         _harness.say(args, f"{name}: Brian2 on {n} threads {first[n]:.3f} s")
     best = min(first, key=lambda n: first[n])
-    chip = "ideal" if bits == 64 else args.chip32
-    alone = args.peer_only or not chip
+    chip = "ideal" if bits == 64 else "ideal32"
+    alone = args.peer_only
     mine: list[dict] = []
     threads = args.threads[0]
     scale = ["--scale", str(neurons / 4000), "--scale-k", "1", "--skip", "0.1"]
-    common = [args.model, *scale, "--seconds", str(args.seconds), "--chip", chip or "ideal"]
+    common = [args.model, *scale, "--seconds", str(args.seconds), "--chip", chip]
     if not alone and len(args.threads) > 1:
         tried = {n: _harness.ours(*common, "--threads", str(n))["run"][0] for n in args.threads}
         threads = min(tried, key=lambda n: tried[n])
@@ -70,7 +71,7 @@ def _case(args, python: str, folder: Path, neurons: int, bits: int) -> None:
     rate = spikes / neurons / args.seconds
     known = {
         "neurons": neurons, "precision": bits, "seconds": args.seconds, "repeats": args.repeats,
-        "brian2_threads": best, "brian2_by_threads": first, "brian2_rate": rate,
+        "brian2_threads": best, "brian2_by_threads": first, "brian2_rate": rate, "brian2_cpu": built[best].cpu,
         "brian2_compile_s": built[best].report["compile"], "brian2": built[best].report["brian2"],
     }  # fmt: skip
     if alone:
@@ -82,7 +83,7 @@ def _case(args, python: str, folder: Path, neurons: int, bits: int) -> None:
     finish(
         name, ours=mid, peer=peer, unit="s", ratio=ratio,
         goal=f">= {GOAL} x Brian2's C++ program at its best, same rate",
-        holds=ratio >= GOAL and close, threads=threads, rate=own, rates_agree=close, **known,
+        holds=ratio >= GOAL and close, threads=threads, rate=own, rates_agree=close, cpu=mine[-1]["cpu"][0], **known,
     )  # fmt: skip
 
 

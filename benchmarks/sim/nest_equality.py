@@ -14,13 +14,13 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from tests.nest_networks import Foreign, find_model, first_difference
 
 from benchmarks._common import finish
 from benchmarks.sim import _harness
 from benchmarks.sim._peers.handover import MODELS, random_network
 from ranvier import sim
 from ranvier.compile import compile
-from tests.nest_networks import Foreign, find_model, first_difference
 
 
 def main() -> None:
@@ -47,15 +47,10 @@ def main() -> None:
         horizon = first_difference(theirs, again, ticks)
         limit = ticks if horizon is None else horizon[0]
         found = find_model(model)
-        try:
-            net = None if found is None else foreign.network(found)
-        except LookupError as error:
-            _harness.say(args, str(error))
-            net = None
-        if net is None:
+        if found is None:
             print(f"{model}: not in this installation; NEST's horizon is {limit} of {ticks} ticks")
             continue
-        program = compile(net, "ideal", dt=foreign.dt)
+        program = compile(foreign.network(found), "ideal", dt=foreign.dt)
         events = sim.run(program, foreign.stimulus()).output("neurons")
         mine = np.stack([events.tick, events.id])
         first = first_difference(mine, theirs, ticks)

@@ -28,6 +28,7 @@ def canonical(c: Connectivity) -> None:
     assert np.all(np.diff(s.pre) >= 0)
     assert s.pre.dtype == s.post.dtype == s.origin.dtype == np.int64
     assert c.count() == s.pre.size <= c.most()
+    assert isinstance(c, Rule) or c.expected() == s.pre.size
     weights = getattr(c, "weights", None)
     if weights is not None:
         assert np.array_equal(np.asarray(weights).ravel()[s.origin], s.weight)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ranvier.neurons import Discrete
+from ranvier.neurons._random import draws_of
 
 Trace = dict[str, Any]
 
@@ -34,7 +35,11 @@ def run_kernel(
     rows: list[tuple[float, ...]] = []
     for t in range(ticks):
         arriving = [float(given[p][t]) if p in given else 0.0 for p in kernel.ports]
-        rows.append(step(*state, *arriving, *values))
+        drawn = [
+            float(x[0])
+            for x in draws_of(kernel, 1, "run", neurons=[0], tick=t, values=discrete.values)
+        ]
+        rows.append(step(*state, *arriving, *values, *drawn))
         state = list(rows[-1][: len(kernel.state)])
     table = np.array(rows).reshape(ticks, -1)
     trace = {name: table[:, i] for i, name in enumerate((*kernel.state, "out"))}

@@ -27,7 +27,8 @@ def test_every_built_in_model_makes_a_kernel(run: Any) -> None:
         assert model.doc
         assert model.source
         assert all(p.doc for p in (*model.parameters, *model.ports))
-        trace = run(discretise(model, {}, 1e-4), 20, {model.ports[0].name: 1e-9})
+        inputs = {p.name: 1e-9 for p in model.ports[:1]}
+        trace = run(discretise(model, {}, 1e-4), 20, inputs)
         assert all(np.all(np.isfinite(v)) for v in trace.values())
 
 

@@ -81,7 +81,7 @@ def test_conductances(case: str) -> None:
 
 
 def test_adaptive_exponential() -> None:
-    """The approach to the first spike, and every interval: NEST resets V_m and w inside the tick."""
+    """The approach to the first spike, and every interval: NEST resets inside the tick."""
     trace, unit = ours("aeif_cond_exp-a")
     v, theirs = GOLDEN["aeif_cond_exp-a/v"], GOLDEN["aeif_cond_exp-a/spikes"]
     calm = int(theirs[0]) - 10  # in the upswing errors grow with the slope

@@ -23,13 +23,8 @@ def build(plan, *, dt: float, threads: int, seed: int):
     nest.verbosity = nest.VerbosityLevel.ERROR
     nest.set(resolution=dt, local_num_threads=threads, rng_seed=seed)
     start = time.perf_counter()
-    cell = plan["neuron"]
-    parameters = {
-        "C_m": cell["c"] * 1e12, "tau_m": cell["tau_mem"] * 1e3,
-        "tau_syn_ex": cell["tau_exc"] * 1e3, "tau_syn_in": cell["tau_inh"] * 1e3,
-        "t_ref": cell["t_ref"] * 1e3, "E_L": cell["v_leak"] * 1e3,
-        "V_th": cell["v_threshold"] * 1e3, "V_reset": cell["v_reset"] * 1e3,
-    }  # fmt: skip
+    unit = {"C": 1e12, "t": 1e3, "E": 1e3, "V": 1e3}  # SI to pF, ms, mV, by the first letter
+    parameters = {name: value * unit[name[0]] for name, value in plan["neuron"].items()}
     populations = []
     for k, size in enumerate(plan["sizes"]):
         population = nest.Create("iaf_psc_exp", size, params=parameters)
@@ -84,11 +79,12 @@ def main() -> None:
     dt = 0.1
     populations, recorder, times = build(plan, dt=dt, threads=args.threads, seed=args.seed)
     nest.Run(args.skip * 1e3)
-    times["run"] = []
+    times["run"], times["cpu"] = [], []
     for _ in range(args.repeats):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         nest.Run(args.seconds * 1e3)
         times["run"].append(time.perf_counter() - start)
+        times["cpu"].append(time.process_time() - used)
     nest.Cleanup()
     events = recorder.events
     senders, steps = np.asarray(events["senders"]), np.asarray(events["times"])

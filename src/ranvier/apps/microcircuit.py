@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier import network as networks
 from ranvier.apps._app import Recipe
 from ranvier.errors import fail, unknown
-from ranvier.network import Network, Population, Projection, Rule, Sparse
-from ranvier.neurons import NeuronModel, get
+from ranvier.network import Network, Normal, Population, Projection, Rule, Sparse
+from ranvier.neurons import NeuronModel, get, with_poisson
 
 __all__ = ["APP", "POPULATIONS", "RATES", "Plan", "microcircuit", "plan"]
 
@@ -55,8 +54,8 @@ DELAY_SPREAD = 0.5
 
 C, TAU, TAU_SYN = 250e-12, 10e-3, 0.5e-3
 NEURON: dict[str, Any] = {
-    "c": C, "tau_mem": TAU, "tau_exc": TAU_SYN, "tau_inh": TAU_SYN, "t_ref": 2e-3,
-    "v_leak": -65e-3, "v_threshold": -50e-3, "v_reset": -65e-3,
+    "C_m": C, "tau_m": TAU, "tau_syn_ex": TAU_SYN, "tau_syn_in": TAU_SYN, "t_ref": 2e-3,
+    "E_L": -65e-3, "V_th": -50e-3, "V_reset": -65e-3,
 }  # fmt: skip
 
 
@@ -145,7 +144,7 @@ def microcircuit(
     seed: int = 1,
     background: str = "poisson",
     dt: float = 1e-4,
-    explicit: bool | None = None,
+    explicit: bool = False,
 ) -> Network:
     """The network; see :func:`plan` for the scales and the background.
 
@@ -153,13 +152,9 @@ def microcircuit(
     instead. Delays below half of ``dt`` [s] are drawn again. Raises RanvierError as ``plan`` does.
     """
     numbers = plan(scale_n, scale_k, background=background)
-    if explicit is None:
-        explicit = not hasattr(networks, "Normal")
     model = get("iaf_psc_exp")
     poisson = background == "poisson"
     if poisson:
-        from ranvier.neurons import with_poisson  # pyright: ignore[reportAttributeAccessIssue]
-
         model = with_poisson(model, "exc")
     populations = [_population(k, numbers, model, poisson, seed) for k in range(8)]
     wire: Callable[..., tuple[Any, Any]] = _listed if explicit else _rule
@@ -183,26 +178,25 @@ def microcircuit(
 
 def _population(k: int, numbers: Plan, model: NeuronModel, poisson: bool, seed: int) -> Population:
     rng = np.random.default_rng([seed, k, 8])
-    parameters = {**NEURON, "bias": numbers.bias[k]}
+    parameters = {**NEURON, "I_e": numbers.bias[k]}
     if poisson:
         parameters["poisson_rate"] = numbers.external_rate[k]
         parameters["poisson_weight"] = numbers.external_weight
     return Population(
         name=POPULATIONS[k], shape=(numbers.sizes[k],), model=model, parameters=parameters,
-        initial={"v": rng.normal(V0_MEAN[k], V0_SD[k], numbers.sizes[k])},
+        initial={"V_m": rng.normal(V0_MEAN[k], V0_SD[k], numbers.sizes[k])},
     )  # fmt: skip
 
 
 def _rule(numbers: Plan, target: int, source: int, seed: int, dt: float) -> tuple[Any, Any]:
-    normal: Any = getattr(networks, "Normal")  # noqa: B009  (the distributions are being built)
     mean, late = float(numbers.weights[target, source]), numbers.delays[source]
     end = {"low": 0.0} if mean > 0 else {"high": 0.0}
-    rule: Any = Rule(
+    rule = Rule(
         "fixed_total_number", numbers.sizes[source], numbers.sizes[target],
         {"n": int(numbers.synapses[target, source])},
-        normal(mean, WEIGHT_SPREAD * abs(mean), **end), seed * 64 + 8 * target + source,
+        Normal(mean, WEIGHT_SPREAD * abs(mean), **end), seed * 64 + 8 * target + source,
     )  # fmt: skip
-    return rule, normal(late, DELAY_SPREAD * late, low=dt / 2)
+    return rule, Normal(late, DELAY_SPREAD * late, low=dt / 2)
 
 
 def _listed(numbers: Plan, target: int, source: int, seed: int, dt: float) -> tuple[Any, Any]:

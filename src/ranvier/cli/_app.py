@@ -242,6 +242,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.formatwarning = _FORMAT
     if code == INTERRUPTED:
         print("interrupted", file=sys.stderr)
+    if code not in (OK, FINDING) and "mpi4py.MPI" in sys.modules:
+        from ranvier.cli._ranks import leave
+
+        leave(code)
     return code
 
 

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from ranvier.events import Recording
     from ranvier.progress import Progress
 
-__all__ = ["Ran", "show_memory", "start", "ticks_of"]
+__all__ = ["Extra", "Ran", "show_memory", "start", "ticks_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra:
+    """Options of a run that its session takes."""
+
+    time: str | None
+    threads: int | None
+    profile: bool
+    checkpoint: Path | None
+    resume: Path | None
+    dry_run: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +103,12 @@ def start(
     ticks: int | None,
     progress: Progress,
     engine: str,
-    resume: Path | None,
-    checkpoint: Path | None,
-    threads: int | None,
-    profile: bool,
+    extra: Extra,
+    world: Any = None,
     **options: Any,
 ) -> Ran:
-    """Run to the end, or until Ctrl-C; ``checkpoint`` is written either way."""
+    """Run to the end, or until Ctrl-C; the checkpoint is written either way. On ranks (``world``)
+    all do this together, and rank 0 writes."""
     from contextlib import suppress
     from time import perf_counter
 
@@ -105,18 +116,20 @@ def start(
     from ranvier.events import Events, State
 
     if engine != "numba":
-        only = {"--resume": resume, "--checkpoint": checkpoint, "--threads": threads}
-        for option, value in {**only, "--profile": profile or None}.items():
-            if value is not None and engine == "reference":
-                raise fail("reference-engine", option, "is not for the reference engine",
-                           hint="use --engine numba")  # fmt: skip
+        _check_engine(engine, extra)
         began = perf_counter()
         recording = sim.run(
-            program, stimulus, ticks=ticks, engine=engine, progress=progress, **options
+            program, stimulus, ticks=ticks, engine=engine, progress=progress, ranks=world, **options
         )
         return Ran(recording=recording, seconds=perf_counter() - began)
-    state = None if resume is None else State.load(resume)
-    session = sim.session(program, state, threads=threads, profile=profile, **options)
+    options["threads"] = extra.threads
+    if world is not None and extra.profile:
+        raise fail("profile-ranks", "--profile", "is for one process",
+                   hint="leave out --mpi and --ranks")  # fmt: skip
+    if world is None:
+        options["profile"] = extra.profile
+    state = None if extra.resume is None else State.load(extra.resume)
+    session: Any = sim.session(program, state, ranks=world, **options)
     if ticks is None:
         given = [stimulus] if isinstance(stimulus, Events) else stimulus.values()
         ticks = max(events.ticks for events in given)
@@ -124,16 +137,28 @@ def start(
     with suppress(sim.Interrupted):
         session.advance(stimulus, ticks=ticks, progress=progress)
     seconds = perf_counter() - began
-    if checkpoint is not None:
-        session.state().save(checkpoint)
+    if extra.checkpoint is not None:
+        kept = session.state()
+        if world is None or world.Get_rank() == 0:
+            kept.save(extra.checkpoint)
     return Ran(
         recording=session.recording(),
         seconds=seconds,
         left=session.left,
         threads=session.threads,
-        profile=session.profile() if profile else None,
-        checkpoint=checkpoint,
+        profile=session.profile() if extra.profile else None,
+        checkpoint=extra.checkpoint,
     )
+
+
+def _check_engine(engine: str, extra: Extra) -> None:
+    """The reference engine knows nothing of these."""
+    given = {"--resume": extra.resume, "--checkpoint": extra.checkpoint,
+             "--threads": extra.threads, "--profile": extra.profile or None}  # fmt: skip
+    for option, value in given.items():
+        if value is not None and engine == "reference":
+            raise fail("reference-engine", option, "is not for the reference engine",
+                       hint="use --engine numba")  # fmt: skip
 
 
 def show_memory(out: Output, program: Program, *, threads: int | None, ticks: int | None) -> int:

@@ -32,7 +32,7 @@ def doctor(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
-    """Check versions, the cache folder, the kernel compiler, torch, threads and data.
+    """Check versions, the cache folder, the kernel compiler, threads, torch, MPI and data.
 
     Exit code 1 when something does not work; optional parts that are absent are only noted.
     """
@@ -44,6 +44,7 @@ def doctor(
         ("kernels", _kernels),
         ("threads", _threads),
         ("torch", _torch),
+        ("mpi", _mpi),
         ("data", lambda: _data(data)),
     ]
     rows: list[dict[str, str]] = []
@@ -155,6 +156,16 @@ def _torch() -> tuple[str, str]:
     except PackageNotFoundError:
         return "note", "not installed; training needs it: pip install 'ranvier[train]'"
     return "ok", f"torch {found}"
+
+
+def _mpi() -> tuple[str, str]:
+    try:
+        found = version("mpi4py")
+    except PackageNotFoundError:
+        return "note", "not installed; --ranks needs it: pip install 'ranvier[mpi]'"
+    from ranvier.cli._ranks import mpiexec
+
+    return "ok", f"mpi4py {found}, {mpiexec()}"
 
 
 def _data(spec: str | None) -> tuple[str, str]:

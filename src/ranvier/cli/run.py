@@ -10,13 +10,14 @@ import typer
 from ranvier.cli._command import Command, DtOption, JsonOption, OptionalChip, QuietOption, seconds
 from ranvier.cli._files import check_output, open_any, recipe_dt
 from ranvier.cli._output import Output, counted, table
-from ranvier.cli._running import show_memory, start, ticks_of
+from ranvier.cli._running import Extra, show_memory, start, ticks_of
 from ranvier.cli._sample import ask
 
 __all__ = ["COMMAND", "run"]
 
 
 def run(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A program (.rvp) or a network (.rvn).")],
     chip: OptionalChip = None,
     dt: DtOption = None,
@@ -60,8 +61,15 @@ def run(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="How many threads; they change no result. All cores by default."),
+        typer.Option(min=1, help="Threads (of every rank); changes no result."),
     ] = None,
+    ranks: Annotated[
+        int | None,
+        typer.Option(help="Start so many MPI processes on this machine; changes no result."),
+    ] = None,
+    mpi: Annotated[
+        bool, typer.Option("--mpi", help="Share the work with all processes that mpiexec started.")
+    ] = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Show where the time and the memory went.")
     ] = False,
@@ -85,23 +93,47 @@ def run(
     """Run a program and count the spikes of every population.
 
     A network is compiled first, for the ideal machine unless --chip names another. Ctrl-C stops
-    the run and keeps what was recorded (exit code 130); a second one does not wait.
+    the run and keeps what was recorded (exit code 130); a second one does not wait. On a cluster:
+    mpiexec -n 64 ranvier run net.rvp --mpi --threads 8 ...; rank 0 prints and writes.
     """
+    from contextlib import nullcontext
+
+    from ranvier.cli._ranks import arguments_again, check_launch, relaunch, together
+
+    check_launch(mpi, ranks)
+    if ranks is not None and ranks > 1:
+        again = arguments_again(context, without=("ranks", "mpi"))
+        return relaunch("run", again, ranks, threads)
+    with together() if mpi else nullcontext() as world:
+        return _run(
+            file, chip, dt, given, data, sample, ticks, output, record, cost, engine, seed, force,
+            json, quiet, world, Extra(time=time, threads=threads, profile=profile,
+                                      checkpoint=checkpoint, resume=resume, dry_run=dry_run),
+        )  # fmt: skip
+
+
+def _run(
+    file: Path, chip: str | None, dt: str | None, given: list[str] | None, data: str | None,
+    sample: int, ticks: int | None, output: Path | None, record: list[str] | None, cost: bool,
+    engine: str, seed: int, force: bool, json: bool, quiet: bool, world: Any, extra: Extra,
+) -> int:  # fmt: skip
+    """On one process, or on each rank of ``world``."""
     from ranvier.cli._stimulus import read_stimulus
 
-    out = Output(json=json, quiet=quiet)
+    speaks = world is None or world.Get_rank() == 0
+    out = Output(json=json, quiet=quiet or not speaks)
     tick = seconds("--dt", dt)
-    length = seconds("--time", time)
+    length = seconds("--time", extra.time)
     check_output(output)
-    check_output(checkpoint)
-    if not dry_run:
+    check_output(extra.checkpoint)
+    if not extra.dry_run:
         _check_inputs(given, data, {"--ticks": ticks, "--time": length})
     kind, thing = open_any(file)
     asked = None if data is None else ask(kind, thing, file, data, sample)
     program = _program(out, file, (kind, thing), chip, tick or (asked and asked.dt), seed)
     ticks = ticks_of(ticks, length, program.dt)
-    if dry_run:
-        return show_memory(out, program, threads=threads, ticks=ticks)
+    if extra.dry_run:
+        return show_memory(out, program, threads=extra.threads, ticks=ticks)
     stimulus = (
         asked.events if asked else read_stimulus(program, given or [], ticks=ticks, force=force)
     )
@@ -113,13 +145,13 @@ def run(
             ticks=ticks,
             progress=progress,
             engine=engine,
-            resume=resume,
-            checkpoint=checkpoint,
-            threads=threads,
-            profile=profile,
+            extra=extra,
+            world=world,
             record=record or None,
             **windows,
         )
+    if not speaks:
+        return 130 if ran.left else 0
     recording = ran.recording
     rows = _rows(recording)
     document: dict[str, Any] = {
@@ -144,7 +176,7 @@ def run(
         document["output"] = str(recording.save(output))
         shown += ["", f"wrote {output}"]
     if ran.left:
-        shown += ["", ran.how_to_go_on(file, checkpoint)]
+        shown += ["", ran.how_to_go_on(file, extra.checkpoint)]
     out.result(document, *shown)
     return 130 if ran.left else 0
 
@@ -235,6 +267,7 @@ COMMAND = Command(
         "ranvier run net.rvp --ticks 1000 --record hidden --json",
         "ranvier run net.rvp --time 10s --threads 8 --profile",
         "ranvier run net.rvp --resume net.state --time 10s --checkpoint net.state",
+        "ranvier run net.rvp --ticks 10000 --ranks 4 --threads 2",
     ),
     panel="Run",
     order=60,

@@ -22,7 +22,9 @@ from ranvier.network._bundle import pack_arrays, unpack_arrays
 __all__ = [
     "Block",
     "Bridge",
+    "GapTable",
     "InputBlock",
+    "PlasticTable",
     "Program",
     "ProjectionTable",
     "RuleTable",
@@ -102,6 +104,10 @@ class RuleTable:
 
     def make(self) -> Rule:
         """The rule itself."""
+        return self._made
+
+    @cached_property
+    def _made(self) -> Rule:
         return Rule(**self.rule)
 
     def delays(self) -> Distribution | None:
@@ -116,6 +122,38 @@ class RuleTable:
         return self.make().chunks(
             first, last, delay=self.delays(), dt=dt, weights=weights, most=most
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlasticTable:
+    """A projection whose weights change: its rule as a statement, and where its ends lie.
+
+    Its synapses are the packed ones of the projection ``name``, or its rule of connection. Sources
+    are the slots from ``source`` on, targets the neurons of block ``block`` at port ``port``;
+    ``reward`` names the input that carries the third factor.
+    """
+
+    name: str
+    source: int
+    sources: int
+    block: int
+    port: int
+    rule: Mapping[str, Any]
+    parameters: Mapping[str, float]
+    reward: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GapTable:
+    """Electrical synapses of a projection: ``weight`` [n] * (``state`` of slot ``pre`` - that of
+    slot ``post``), both as they were after the last tick, is added to accumulator ``ring``."""
+
+    name: str
+    state: str
+    pre: IntArray
+    post: IntArray
+    ring: IntArray
+    weight: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +205,8 @@ class Program:
     synapse_origin: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     projections: tuple[ProjectionTable, ...] = ()
     rules: tuple[RuleTable, ...] = ()
+    gaps: tuple[GapTable, ...] = ()
+    plastic: tuple[PlasticTable, ...] = ()
     cores: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     tables: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
     ledger: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
@@ -213,17 +253,20 @@ def _encode(program: Program) -> tuple[Any, dict[str, NDArray[Any]]]:
     return pack_arrays(_plain(program), "", arrays), arrays
 
 
+_TABLES = ("blocks", "projections", "rules", "gaps", "plastic")
+
+
 def _plain(program: Program) -> dict[str, Any]:
     document = {
         name: getattr(program, name)
         for name in program.__dataclass_fields__
-        if name not in ("blocks", "projections", "rules", "parts", "issues", "probes", "inputs")
+        if name not in (*_TABLES, "parts", "issues", "probes", "inputs")
     }
     document["bridges"] = [asdict(b) for b in program.bridges]
     document["inputs"] = [asdict(b) for b in program.inputs]
     document["probes"] = [asdict(p) for p in program.probes]
     document["issues"] = [i.to_dict() for i in program.issues]
-    for name in ("blocks", "projections", "rules"):
+    for name in _TABLES:
         document[name] = [
             {key: getattr(item, key) for key in item.__dataclass_fields__}
             for item in getattr(program, name)
@@ -246,6 +289,8 @@ def _make(data: dict[str, Any]) -> Program:
     items["inputs"] = tuple(InputBlock(**b) for b in items["inputs"])
     items["projections"] = tuple(ProjectionTable(**p) for p in items["projections"])
     items["rules"] = tuple(RuleTable(**r) for r in items["rules"])
+    items["gaps"] = tuple(GapTable(**g) for g in items["gaps"])
+    items["plastic"] = tuple(PlasticTable(**p) for p in items["plastic"])
     items["bridges"] = tuple(Bridge(**b) for b in items["bridges"])
     items["probes"] = tuple(Probe(**p) for p in items["probes"])
     items["issues"] = tuple(_issue(i) for i in items["issues"])

@@ -10,6 +10,7 @@ import numpy as np
 
 from ranvier.chips import Incoming
 from ranvier.compile._draft import Draft
+from ranvier.compile._short_term import expand_short_term
 from ranvier.errors import Issue, RanvierError
 from ranvier.network import Distribution, Network, Projection, Sparse
 
@@ -31,12 +32,13 @@ class Legalise:
 
     def apply(self, draft: Draft) -> Draft:
         """Choose implementations; raises RanvierError listing everything the chip refuses."""
-        network, issues = draft.network, list(draft.issues)
+        network, found = expand_short_term(draft.network)
+        issues = [*draft.issues, *found]
         if self.fold_relays and draft.chip.min_delay > 0:
             network, folded = fold_relays(network)
             issues += folded
         chosen: dict[str, str] = {}
-        refused: list[Issue] = []
+        refused = _no_gaps(network, draft) + _no_plasticity(network, draft)
         incoming: dict[str, dict[str, Incoming]] = defaultdict(dict)
         for p in network.projections:
             signal = network.population(p.source).signal
@@ -77,6 +79,42 @@ class Legalise:
         issues += _zero_delays(network, draft.chip.min_delay)
         issues += _coarse_ticks(network, draft.dt)
         return replace(draft, network=network, implementations=chosen, issues=tuple(issues))
+
+
+def _no_plasticity(network: Network, draft: Draft) -> list[Issue]:
+    """Weights change on the ideal machines only."""
+    if draft.chip.dtype != "i8" and draft.chip.topology is None:
+        return []
+    return [
+        Issue(
+            code="plasticity-not-on-chip",
+            severity="refused",
+            where=p.name,
+            message=f"{draft.chip.title} is not known to learn here",
+            got=p.plasticity.rule.name,
+            hint=("train on the ideal chip and read the weights back", "leave plasticity out"),
+        )
+        for p in network.projections
+        if p.plasticity is not None
+    ]
+
+
+def _no_gaps(network: Network, draft: Draft) -> list[Issue]:
+    """Electrical synapses read other neurons' states, which no spike carries."""
+    if draft.chip.dtype != "i8" and draft.chip.topology is None:
+        return []
+    return [
+        Issue(
+            code="gap-not-on-chip",
+            severity="refused",
+            where=p.name,
+            message=f"{draft.chip.title} has no electrical synapses",
+            got=f"gap={p.gap!r}",
+            hint=("leave the projection out", "run it on the ideal chip"),
+        )
+        for p in network.projections
+        if p.gap
+    ]
 
 
 def _coarse_ticks(network: Network, dt: float) -> list[Issue]:

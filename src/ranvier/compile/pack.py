@@ -9,8 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile._draft import Draft, Piece
-from ranvier.compile._program import Block, InputBlock, Program, ProjectionTable, RuleTable
+from ranvier.compile._program import (
+    Block,
+    GapTable,
+    InputBlock,
+    PlasticTable,
+    Program,
+    ProjectionTable,
+    RuleTable,
+)
 from ranvier.network import Distribution
+from ranvier.network._order import stable_order
 
 __all__ = ["Pack", "pack_rows"]
 
@@ -72,8 +81,11 @@ class Pack:
                     origin=p.origin,
                 )
                 for p in draft.projections
+                if not network.projection(p.name).gap
             ),
             rules=rules,
+            gaps=_gaps(draft, layout),
+            plastic=_plastic(draft, layout),
             cores=np.array([placement[v] for v in order], np.int64),
             tables=_tables(draft, layout.slots, layout.sources),
             # A network without neurons still has its one core, with nothing on it.
@@ -144,58 +156,65 @@ class _Layout:
 
 def _rows(draft: Draft, layout: _Layout, first_of: dict[str, int]) -> dict[str, Any]:
     """All stored synapses of all projections, laid out."""
-    none = np.zeros(0, np.int64)
-    source, core, delay, target, origin = [none], [none], [none], [none], [none]
-    weight: list[NDArray[Any]] = [np.zeros(0, np.int64 if draft.chip.dtype == "i8" else np.float64)]
-    for p in draft.projections:
-        source.append(layout.slots[p.source][p.pre])
-        core.append(layout.core_of[p.target][p.post])
-        delay.append(p.delay)
-        target.append(layout.ring_of[p.target][p.post] + p.port * layout.stride[p.target][p.post])
-        weight.append(p.weight)
-        origin.append(first_of[p.name] + p.index)
-    return pack_rows(
-        layout.sources,
-        np.concatenate(source),
-        np.concatenate(core),
-        np.concatenate(delay),
-        np.concatenate(target),
-        np.concatenate(weight),
-        np.concatenate(origin),
-    )
+    columns: list[list[NDArray[Any]]] = [[], [], [], [], [], []]
+    narrow = np.int32 if max(layout.sources, layout.ring) < 2**31 else np.int64
+    stored = [p for p in draft.projections if not draft.network.projection(p.name).gap]
+    for p in stored:
+        target = layout.ring_of[p.target].astype(narrow)[p.post]
+        if p.port.size and p.port.any():
+            target += (p.port * layout.stride[p.target][p.post]).astype(narrow)
+        entries = (
+            layout.slots[p.source].astype(narrow)[p.pre],
+            layout.core_of[p.target][p.post],
+            p.delay.astype(np.int32),
+            target,
+            p.weight,
+            first_of[p.name] + p.index,
+        )
+        for column, entry in zip(columns, entries, strict=True):
+            column.append(entry)
+    if not stored:
+        kinds = (np.int64,) * 4 + (np.int64 if draft.chip.dtype == "i8" else np.float64, np.int64)
+        columns = [[np.zeros(0, kind)] for kind in kinds]
+    # One projection alone is not copied.
+    whole = [c[0] if len(c) == 1 else np.concatenate(c) for c in columns]
+    del columns
+    return pack_rows(layout.sources, *whole)
 
 
 def pack_rows(
     sources: int,
-    source: IntArray,
-    core: IntArray,
-    delay: IntArray,
-    target: IntArray,
+    source: NDArray[Any],
+    core: NDArray[Any],
+    delay: NDArray[Any],
+    target: NDArray[Any],
     weight: NDArray[Any],
-    origin: IntArray,
+    origin: NDArray[Any],
 ) -> dict[str, Any]:
     """Routes, rows and synapses from one entry per synapse.
 
     A row is one (source, core, delay). Inside a row synapses stand by target, and those onto the
     same target in canonical order (``origin``), so every accumulator is summed in one order.
     """
-    order = np.lexsort((origin, target, delay, core, source))
-    source, core, delay = source[order], core[order], delay[order]
-    new = np.ones(source.size, bool)
-    if source.size:
-        new[1:] = (np.diff(source) != 0) | (np.diff(core) != 0) | (np.diff(delay) != 0)
+    order = stable_order(origin, target, delay, core, source)
+    new = np.zeros(source.size, bool)
+    new[:1] = True
+    for key in (source, core, delay):
+        if key.size and (key[0] != key[-1] or np.any(key != key[0])):
+            key = key[order]
+            new[1:] |= key[1:] != key[:-1]
     starts = np.flatnonzero(new)
+    first = order[starts]
+    counts = np.bincount(source[first], minlength=sources)
     return {
-        "route_ptr": np.concatenate(
-            [[0], np.cumsum(np.bincount(source[starts], minlength=sources))]
-        ).astype(np.int64),
+        "route_ptr": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         "route_row": np.arange(starts.size, dtype=np.int64),
         "row_ptr": np.append(starts, source.size).astype(np.int64),
-        "row_core": core[starts],
-        "row_delay": delay[starts],
-        "synapse_target": target[order].astype(np.int32),
+        "row_core": core[first].astype(np.int64),
+        "row_delay": delay[first].astype(np.int64),
+        "synapse_target": target[order].astype(np.int32, copy=False),
         "synapse_weight": weight[order].astype(
-            np.float64 if weight.dtype.kind == "f" else _narrow(weight)
+            np.float64 if weight.dtype.kind == "f" else _narrow(weight), copy=False
         ),
         "synapse_origin": origin[order],
     }
@@ -249,6 +268,45 @@ def _in_order(draft: Draft, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
         done.append(ready)
         del waiting[ready]
     return tuple(sorted(pieces, key=lambda piece: done.index(piece.population)))
+
+
+def _plastic(draft: Draft, layout: _Layout) -> tuple[PlasticTable, ...]:
+    """Projections whose weights change, in the network's order."""
+    found: list[PlasticTable] = []
+    numbers = {block.population: k for k, block in enumerate(layout.blocks)}
+    for p in draft.network.projections:
+        if p.plasticity is None:
+            continue
+        slots = layout.slots[p.source]
+        found.append(
+            PlasticTable(
+                name=p.name,
+                source=int(slots[0]),
+                sources=int(slots.size),
+                block=numbers[p.target],
+                port=int(draft.quantised[p.target].encodings[p.name]["port"]),
+                rule=p.plasticity.rule.to_dict(),
+                parameters=dict(p.plasticity.parameters),
+                reward=p.plasticity.reward,
+            )
+        )
+    return tuple(found)
+
+
+def _gaps(draft: Draft, layout: _Layout) -> tuple[GapTable, ...]:
+    """Electrical synapses by projection."""
+    return tuple(
+        GapTable(
+            name=p.name,
+            state=draft.network.projection(p.name).gap,
+            pre=layout.slots[p.source][p.pre],
+            post=layout.slots[p.target][p.post],
+            ring=layout.ring_of[p.target][p.post] + p.port * layout.stride[p.target][p.post],
+            weight=np.asarray(p.weight, np.float64),
+        )
+        for p in draft.projections
+        if draft.network.projection(p.name).gap
+    )
 
 
 def _canonical(draft: Draft) -> dict[str, int]:

@@ -57,6 +57,7 @@ class Quantise:
             and chip.topology is None
             and chip.dtype != "i8"
             and isinstance(p.connectivity, Rule)
+            and not p.gap
             and (not isinstance(p.delay, Distribution) or _free_delays(chip))
         )
         synapses: dict[str, Synapses] = {}
@@ -116,12 +117,13 @@ class Quantise:
         chip, n = draft.chip, 1 if listed is None else listed.pre.size
         least = max(1, chip.min_delay)
         if p.delay is None:
-            return np.full(n, least, np.int64), []
+            return np.broadcast_to(np.int64(least), (n,)), []
         array: Any = np.asarray(p.delay, np.float64)
-        exact = (
-            array.ravel()[listed.origin] if array.ndim and listed is not None else array
-        ) / draft.dt
-        exact = np.broadcast_to(exact, (n,))
+        if array.ndim == 0:
+            array = array[None][:n]  # one for all
+        elif listed is not None:
+            array = array.ravel()[listed.origin]
+        exact = array / draft.dt
         longest = MOST_TICKS if chip.max_delay is None else chip.max_delay
         # Cut before rounding to integers: a delay may be longer than they reach.
         ticks = np.floor(np.minimum(exact, 2.0**53) + 0.5 + 1e-9).astype(np.int64)
@@ -137,7 +139,7 @@ class Quantise:
             seconds = float(exact.max()) * draft.dt
             issues.append(self._too_long(draft, p, int(ticks.max()), longest, seconds))
             ticks = np.minimum(ticks, longest)
-        return ticks.astype(np.int64), issues
+        return np.broadcast_to(ticks, (n,)), issues
 
     def _drawn(
         self, draft: Draft, p: Projection, law: Distribution, *, listing: bool
@@ -154,8 +156,6 @@ class Quantise:
         ticks = int(min(high / dt, 2.0**53) + 0.5 + 1e-9)
         if ticks > longest:
             issues.append(self._too_long(draft, p, ticks, longest, high))
-            if self.long_delays == "refuse":
-                return None, np.array([longest], np.int64), issues
         table = TickTable.of(law, dt, least=max(1, chip.min_delay), most=longest)
         rule: Any = p.connectivity
         if not listing:
@@ -188,8 +188,9 @@ class Quantise:
     ) -> QuantisedProjection:
         weight, port = target.weights[p.name]
         keep: Any = slice(None)
-        if self.drop_zeros:
-            keep = np.flatnonzero(weight)
+        if self.drop_zeros and p.plasticity is None:
+            zero = weight == 0
+            keep = np.flatnonzero(~zero) if zero.any() else keep
         return QuantisedProjection(
             name=p.name,
             source=p.source,

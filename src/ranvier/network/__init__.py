@@ -18,9 +18,13 @@ from ranvier.network._distribution import (
     Uniform,
     distribution_from,
 )
+from ranvier.network._dynamic import Plasticity, TsodyksMarkram
+from ranvier.network._estimate import SynapseEstimate, estimate, refuse_too_large
 from ranvier.network._lint import lint
 from ranvier.network._network import Network, Population, Probe, Projection, Signal
 from ranvier.network._rule import Chunk, Rule
+from ranvier.network._space import Grid, Space
+from ranvier.network._tables import from_csv, from_npz, from_parquet, from_table
 from ranvier.network._text import to_text
 from ranvier.network._ticks import TickTable
 
@@ -31,23 +35,34 @@ __all__ = [
     "Dense",
     "Distribution",
     "Exponential",
+    "Grid",
     "LogNormal",
     "Network",
     "Normal",
     "OneToOne",
+    "Plasticity",
     "Pool",
     "Population",
     "Probe",
     "Projection",
     "Rule",
     "Signal",
+    "Space",
     "Sparse",
+    "SynapseEstimate",
     "Synapses",
     "TickTable",
+    "TsodyksMarkram",
     "Uniform",
     "distribution_from",
+    "estimate",
+    "from_csv",
+    "from_npz",
+    "from_parquet",
+    "from_table",
     "lint",
     "load",
+    "refuse_too_large",
     "save",
     "to_text",
 ]

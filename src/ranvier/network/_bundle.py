@@ -100,6 +100,9 @@ def encode(network: Network) -> tuple[dict[str, Any], Arrays]:
                 "port": p.port,
                 "delay": p.delay.to_dict() if isinstance(p.delay, Distribution) else p.delay,
                 "connectivity": p.connectivity.to_dict(),
+                **({"short_term": p.short_term.to_dict()} if p.short_term else {}),
+                **({"gap": p.gap} if p.gap else {}),
+                **({"plasticity": p.plasticity.to_dict()} if p.plasticity else {}),
             }
             for p in network.projections
         ],
@@ -154,6 +157,9 @@ def decode(document: Any, arrays: Mapping[str, NDArray[Any]]) -> Network:
             port=p["port"],
             delay=p["delay"],
             connectivity=_decode_connectivity(dict(p["connectivity"])),
+            short_term=p.get("short_term"),
+            gap=p.get("gap", ""),
+            plasticity=p.get("plasticity"),
         )
         for p in data["projections"]
     )

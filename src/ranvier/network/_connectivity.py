@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ranvier.errors import fail, unknown
 from ranvier.network._given import shape_tuple, whole
+from ranvier.network._order import stable_order
 from ranvier.network._windows import int_pairs, int_tuple, tap_positions, window_shape
 
 __all__ = [
@@ -88,6 +89,10 @@ class Connectivity:
         """An upper bound of the number of synapses, without making them."""
         return self.count()
 
+    def expected(self) -> float:
+        """Number of synapses without making them; the mean where they are drawn."""
+        return float(self.most())
+
     def synapses(self) -> Synapses:
         """Enumerate in canonical order."""
         raise TypeError("abstract")
@@ -152,7 +157,7 @@ class Sparse(Connectivity):
             )
         object.__setattr__(self, "shape", shape)
         for name, limit in (("pre", shape[0]), ("post", shape[1])):
-            array = np.array(getattr(self, name))
+            array = np.asarray(getattr(self, name))
             if array.shape != self.weights.shape or (array.size and array.dtype.kind not in "iu"):
                 raise fail(
                     "sparse-index",
@@ -161,7 +166,7 @@ class Sparse(Connectivity):
                     got=f"{array.dtype} {array.shape}",
                     limit=f"int {self.weights.shape}",
                 )
-            array = array.astype(np.int64)
+            array = array.astype(np.int64)  # a copy
             if array.size and (array.min() < 0 or array.max() >= limit):
                 at = int(np.flatnonzero((array < 0) | (array >= limit))[0])
                 raise fail(
@@ -180,6 +185,37 @@ class Sparse(Connectivity):
         coo = matrix.tocoo()
         return cls(coo.col, coo.row, coo.data, (coo.shape[1], coo.shape[0]))
 
+    @staticmethod
+    def from_table(
+        pre: Any, post: Any, weight: Any, delay: Any = None, **more: Any
+    ) -> tuple[Sparse, FloatArray | None]:
+        """(connectivity, delays [s] or None) of columns; options as
+        :func:`ranvier.network.from_table`."""
+        from ranvier.network._tables import from_table
+
+        return from_table(pre, post, weight, delay, **more)
+
+    @staticmethod
+    def from_csv(path: Any, **more: Any) -> tuple[Sparse, FloatArray | None]:
+        """As :func:`ranvier.network.from_csv`."""
+        from ranvier.network._tables import from_csv
+
+        return from_csv(path, **more)
+
+    @staticmethod
+    def from_parquet(path: Any, **more: Any) -> tuple[Sparse, FloatArray | None]:
+        """As :func:`ranvier.network.from_parquet`."""
+        from ranvier.network._tables import from_parquet
+
+        return from_parquet(path, **more)
+
+    @staticmethod
+    def from_npz(path: Any, **more: Any) -> tuple[Sparse, FloatArray | None]:
+        """As :func:`ranvier.network.from_npz`."""
+        from ranvier.network._tables import from_npz
+
+        return from_npz(path, **more)
+
     def sizes(self) -> tuple[int, int]:
         return self.shape
 
@@ -187,7 +223,9 @@ class Sparse(Connectivity):
         return self.weights.size
 
     def synapses(self) -> Synapses:
-        order = np.argsort(self.pre, kind="stable")
+        if self.pre.size and np.all(self.pre[1:] >= self.pre[:-1]):
+            return Synapses(self.pre, self.post, self.weights, np.arange(self.pre.size))
+        order = stable_order(self.pre).astype(np.int64)
         return Synapses(self.pre[order], self.post[order], self.weights[order], order)
 
 
@@ -214,6 +252,9 @@ class OneToOne(Connectivity):
 
     def sizes(self) -> tuple[int, int]:
         return self.n, self.n
+
+    def count(self) -> int:
+        return self.n
 
     def synapses(self) -> Synapses:
         index = np.arange(self.n)
@@ -284,6 +325,10 @@ class Conv(Connectivity):
                 "conv-geometry", "Conv", "the kernel is larger than the padded input", got=shape
             )
 
+    def count(self) -> int:
+        taps = tap_positions(*self._geometry())[0].size
+        return int(self.weights.shape[0] * self.weights.shape[1]) * int(taps)
+
     def _geometry(self) -> tuple[Any, Any, Any, Any, Any]:
         size, kernel = self.input_shape[1:], self.weights.shape[2:]
         return size, kernel, self.stride, self.padding, self.dilation
@@ -350,6 +395,9 @@ class Pool(Connectivity):
             raise fail(
                 "pool-geometry", "Pool", "the window is larger than the padded input", got=shape
             )
+
+    def count(self) -> int:
+        return self.input_shape[0] * int(tap_positions(*self._geometry())[0].size)
 
     def _geometry(self) -> tuple[Any, Any, Any, Any, Any]:
         ones = (1,) * (len(self.input_shape) - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from ranvier.errors import fail, suggest, unknown
 from ranvier.network._connectivity import Connectivity, Sparse, Synapses, weight_array
 from ranvier.network._distribution import Distribution, distribution_from
 from ranvier.network._given import whole
+from ranvier.network._space import KERNELS, Space, kernel_of, probability, space_from
 from ranvier.network._ticks import TickTable
 
 __all__ = ["RULES", "Chunk", "Rule"]
@@ -28,8 +30,9 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "fixed_indegree": ("k",),
     "fixed_outdegree": ("k",),
     "fixed_total_number": ("n",),
+    **KERNELS,
 }
-"""Procedural rules and their parameters."""
+"""Procedural rules and their parameters (a ``radius`` may cut any of the distance rules)."""
 
 GROUP = 1 << 16
 """Targets whose synapses are counted at a time."""
@@ -54,18 +57,24 @@ class Chunk(NamedTuple):
 class Rule(Connectivity):
     """Connectivity as a rule and a seed.
 
-    ==================  ==============================================================
-    all_to_all          every pair once
-    one_to_one          source i to target i
-    fixed_probability   every pair with probability ``p``, independently
-    fixed_indegree      ``k`` sources of every target, uniformly
-    fixed_outdegree     ``k`` targets of every source, uniformly
-    fixed_total_number  ``n`` pairs, each uniformly among all pairs
-    ==================  ==============================================================
+    ====================  ============================================================
+    all_to_all            every pair once
+    one_to_one            source i to target i
+    fixed_probability     every pair with probability ``p``, independently
+    fixed_indegree        ``k`` sources of every target, uniformly
+    fixed_outdegree       ``k`` targets of every source, uniformly
+    fixed_total_number    ``n`` pairs, each uniformly among all pairs
+    distance_gaussian     every pair with ``p_max exp(-d^2 / (2 sigma^2))``
+    distance_exponential  every pair with ``p_max exp(-d / lambda)``
+    distance_linear       every pair with ``p_max (1 - d / radius)``
+    distance_box          every pair with ``p_max`` up to distance ``radius``
+    ====================  ============================================================
+
+    The distance rules take positions from ``space``; the first two may be cut at a ``radius``.
 
     ``weight`` is a number or a :class:`Distribution`, in the unit of the target port.
     ``autapses=False`` forbids i -> i (those chosen otherwise take their place, except in
-    ``all_to_all`` and ``fixed_probability``, which just lack them). ``multapses=False`` draws
+    those that try every pair, which just lack them). ``multapses=False`` draws
     without replacement, so that no pair is connected twice.
 
     Draws come from a counter-based generator (Philox 4x32-10, Salmon et al. 2011) with ``seed`` as
@@ -81,6 +90,7 @@ class Rule(Connectivity):
     seed: int
     autapses: bool = True
     multapses: bool = True
+    space: Space | None = None
     kind: ClassVar[str] = "rule"
 
     def __post_init__(self) -> None:
@@ -103,8 +113,34 @@ class Rule(Connectivity):
                 got = repr(getattr(self, name))
                 raise fail("rule-parameters", f"Rule.{name}", "must be True or False", got=got)
             set_(self, name, bool(getattr(self, name)))
+        self._check_space()
         self._check_parameters()
         self._check_possible()
+
+    def _check_space(self) -> None:
+        if self.rule not in KERNELS:
+            if self.space is not None:
+                raise fail("rule-space", f"Rule({self.rule})", "does not depend on positions")
+            return
+        if self.space is None:
+            raise fail(
+                "rule-space",
+                f"Rule({self.rule})",
+                "needs the positions of sources and targets",
+                hint="space=Space(Grid((40, 25)), Grid((40, 25)))",
+            )
+        space = space_from(self.space, "Rule.space")
+        object.__setattr__(self, "space", space)
+        for name in ("pre", "post"):
+            n = space.positions(name).shape[0]
+            if n != getattr(self, f"n_{name}"):
+                raise fail(
+                    "rule-space",
+                    f"Rule.space.{name}",
+                    "needs one position per neuron",
+                    got=n,
+                    limit=getattr(self, f"n_{name}"),
+                )
 
     def _check_parameters(self) -> None:
         given_parameters: Any = self.parameters
@@ -113,7 +149,8 @@ class Rule(Connectivity):
         given = {k: float(weight_array(f"Rule.{k}", v, (0,))) for k, v in self.parameters.items()}
         object.__setattr__(self, "parameters", given)
         needed = RULES[self.rule]
-        if set(given) != set(needed):
+        legal = {*needed, "radius"} if self.rule in KERNELS else set(needed)
+        if not set(needed) <= set(given) <= legal:
             odd = next((name for name in given if name not in needed), "")
             raise fail(
                 "rule-parameters",
@@ -123,9 +160,15 @@ class Rule(Connectivity):
                 limit=sorted(needed),
                 hint=suggest(odd, needed) if odd else "",
             )
-        p = given.get("p", 0.0)
-        if not 0 <= p <= 1:
-            raise fail("rule-parameters", "Rule.p", "must be a probability", got=p, limit="0..1")
+        for name in ("p", "p_max"):
+            p = given.get(name, 0.0)
+            if not 0 <= p <= 1:
+                where = f"Rule.{name}"
+                raise fail("rule-parameters", where, "must be a probability", got=p, limit="0..1")
+        for name in ("sigma", "lambda", "radius"):
+            if not given.get(name, 1.0) > 0:
+                where = f"Rule.{name}"
+                raise fail("rule-parameters", where, "must be positive", got=given[name])
         for name, most in (("k", 2**31), ("n", 2**53)):
             value = given.get(name, 0.0)
             if not (0 <= value < most and value == int(value)):
@@ -194,12 +237,31 @@ class Rule(Connectivity):
         return self.n_pre * self.n_post if exact is None else exact
 
     def expected(self) -> float:
-        """Mean number of synapses over all seeds, without drawing any."""
+        """Mean number of synapses over all seeds, without drawing any.
+
+        Exact, but for distance rules onto more than 256 targets (a sample of them).
+        """
         exact = self._exact()
         if exact is not None:
             return float(exact)
         own = 0 if self.autapses else min(self.n_pre, self.n_post)
-        return self.parameters["p"] * (self.n_pre * self.n_post - own)
+        pairs = self.n_pre * self.n_post - own
+        if self.space is None or not pairs:
+            return self.parameters.get("p", 0.0) * pairs
+        return self._expected_near
+
+    @cached_property
+    def _expected_near(self) -> float:
+        space = cast("Space", self.space)
+        # Every target up to 256 of them, then as many evenly spaced ones.
+        chosen = np.unique(np.linspace(0, self.n_post - 1, min(self.n_post, 256)).astype(np.int64))
+        total = 0.0
+        for target in chosen.tolist():
+            near = space.distances(target)
+            if not self.autapses and target < near.size:
+                near[target] = np.inf
+            total += float(probability(self.rule, self.parameters, near).sum())
+        return total * self.n_post / chosen.size
 
     def count(self) -> int:
         exact = self._exact()
@@ -254,7 +316,7 @@ class Rule(Connectivity):
         pen = _Pen(self, table, weights)
         if first == last or self.n_pre == 0:
             return iter(())
-        if self.rule == "fixed_probability":
+        if self.rule == "fixed_probability" or self.rule in KERNELS:
             return self._bernoulli(pen, first, last, most)
         if self.rule == "fixed_outdegree":
             return self._outgoing(pen, first, last, most)
@@ -309,21 +371,28 @@ class Rule(Connectivity):
         from ranvier.network import _draw
 
         loops: Any = _draw
-        p = self.parameters["p"]
+        p = self.parameters.get("p", self.parameters.get("p_max", 0.0))
         if p == 0:
             return
-        room = 0
+        per_target, draw = p * self.n_pre, loops.draw_bernoulli
+        numbers: tuple[Any, ...] = (self.n_pre, p)
+        if self.space is not None:
+            from ranvier.network import _near
+
+            draw = cast("Any", _near).draw_near
+            kernel = kernel_of(self.rule, self.parameters)
+            numbers = (*kernel, self.space.targets, *self.space.cells)
+            per_target = self.expected() / self.n_post
+        room, end = 0, last
         while first < last:
-            mean = p * self.n_pre * (last - first)
-            room = max(room, min(most, int(mean + 6 * mean**0.5) + 64))
+            mean = per_target * (last - first)
+            room = room or min(most, int(mean + 6 * mean**0.5) + 64)
             arrays = pen.room(room)
-            n, following = loops.draw_bernoulli(
-                first, last, self.n_pre, p, self.autapses, *pen.arguments, *arrays
-            )
+            n, following = draw(first, end, *numbers, self.autapses, *pen.arguments, *arrays)
             if following == first:
-                room *= 2
+                room, end = 2 * room, first + 1  # this one alone
                 continue
-            first = following
+            first, room, end = following, 0, last
             if n:
                 yield pen.chunk(*arrays, n)
 
@@ -390,6 +459,8 @@ class Rule(Connectivity):
         data = super().to_dict()
         if isinstance(self.weight, Distribution):
             data["weight"] = self.weight.to_dict()
+        if self.space is not None:
+            data["space"] = self.space.to_dict()
         return data
 
 

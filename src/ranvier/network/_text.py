@@ -11,13 +11,14 @@ from ranvier.network._connectivity import Connectivity, Conv, Pool
 from ranvier.network._distribution import Distribution
 from ranvier.network._network import Network, Population, Projection
 from ranvier.network._rule import Rule
+from ranvier.network._space import Grid, Space
 
 __all__ = ["to_text"]
 
 
 def _value(value: Any) -> str:
     """A number, or the range and a short hash of an array."""
-    if isinstance(value, np.ndarray) and value.ndim:
+    if not isinstance(value, Distribution) and np.ndim(value):
         array = np.asarray(value, np.float64)
         digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:8]
         if array.size == 0:
@@ -69,18 +70,38 @@ def _connectivity(connectivity: Connectivity) -> str:
             f" seed {connectivity.seed}"
             f"{'' if connectivity.autapses else ' no autapses'}"
             f"{'' if connectivity.multapses else ' no multapses'}"
+            f"{'' if connectivity.space is None else _space(connectivity.space)}"
         )
     weights = getattr(connectivity, "weights", None)
     return text if weights is None else f"{text} weights {_value(weights)}"
+
+
+def _space(space: Space) -> str:
+    ends: list[str] = []
+    for end in (space.pre, space.post):
+        grid = isinstance(end, Grid)
+        ends.append(f"grid {end.shape} of {end.extent}" if grid else f"positions {_value(end)}")
+    ring = "" if space.period is None else f" period {space.period}"
+    return f" from {ends[0]} to {ends[1]}{ring}"
 
 
 def _projection(projection: Projection) -> list[str]:
     delay = "1 tick" if projection.delay is None else f"{_value(projection.delay)} s"
     return [
         f"projection {projection.name}: {projection.source} -> {projection.target}"
-        f".{projection.port} delay {delay}",
+        f".{projection.port} {f'gap {projection.gap}' if projection.gap else f'delay {delay}'}"
+        f"{f' {projection.short_term}' if projection.short_term else ''}"
+        f"{_plasticity(projection)}",
         f"    {_connectivity(projection.connectivity)}",
     ]
+
+
+def _plasticity(projection: Projection) -> str:
+    p = projection.plasticity
+    if p is None:
+        return ""
+    given = ", ".join(f"{name}={value:g}" for name, value in p.parameters.items())
+    return f" plasticity {p.rule.name}({given}){f' reward {p.reward}' if p.reward else ''}"
 
 
 def to_text(network: Network) -> str:

@@ -67,7 +67,7 @@ def rest_map(
             number = 1.0 if value is None else float(value)
             if name == CONSTANT:
                 constant[i] = number
-            elif name in states:  # what remains are ports, which receive nothing
+            elif name in states:  # else an input that is held over the tick: 0 at rest
                 matrix[i, states.index(name)] = number
     if not np.all(np.isfinite(matrix)) or np.abs(np.linalg.eigvals(matrix)).max() >= 1:
         return None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from ranvier.errors import fail
 from ranvier.neurons._check import one_of, parse_threshold
-from ranvier.neurons._expr import Op, Sym
+from ranvier.neurons._expr import Op, Sym, names
 from ranvier.neurons._model import NeuronModel
 from ranvier.neurons._parts import Noise, Parameter
 
@@ -20,7 +20,8 @@ def with_reset(
 ) -> NeuronModel:
     """The same model with another reset of the variable in its threshold ``v > v_threshold``.
 
-    ``value``: ``v = v_reset`` (to 0 where the model has no such parameter). ``subtract``:
+    ``value``: ``v = v_reset`` (what the model itself sets v to where it has no such parameter, or
+    0). ``subtract``:
     ``v = v - v_threshold``. ``none``: v goes on. Resets of other states stay. ``delay`` 1 applies
     them a tick later (see :class:`NeuronModel`).
     """
@@ -42,9 +43,15 @@ def with_reset(
     )
     bound = (model.threshold or "").split(">")[-1].lstrip("=").strip()
     assert right is not None
+    own = [
+        text
+        for text, (state, value) in zip(model.reset, model.reset_exprs, strict=True)
+        if state == left.name and not set(names(value)) & set(model.states)
+    ]
     has_value = any(p.name == f"{left.name}_reset" for p in model.parameters)
+    value = f"{left.name} = {left.name}_reset" if has_value else f"{left.name} = 0"
     text = {
-        "value": (f"{left.name} = {left.name}_reset" if has_value else f"{left.name} = 0",),
+        "value": (own[0] if own and not has_value else value,),
         "subtract": (f"{left.name} = {left.name} - ({bound})" if isinstance(right, Op)
                      else f"{left.name} = {left.name} - {bound}",),
         "none": (),

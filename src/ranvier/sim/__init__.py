@@ -1,7 +1,8 @@
-"""Run Programs. Engines: numba (fast) and reference (plain Python, trusted by tests)."""
+"""Run Programs. Engines: numba (fast, on threads and MPI ranks) and reference (plain Python)."""
 
 from ranvier.sim._estimate import Estimate, available, estimate
 from ranvier.sim._profile import Profile, ProfileRow
+from ranvier.sim._ranks import RankSession, world
 from ranvier.sim._session import Session
 from ranvier.sim._stop import Interrupted
 from ranvier.sim._system import SystemSession, run, session
@@ -14,10 +15,12 @@ __all__ = [
     "Interrupted",
     "Profile",
     "ProfileRow",
+    "RankSession",
     "Session",
     "SystemSession",
     "available",
     "estimate",
     "run",
     "session",
+    "world",
 ]

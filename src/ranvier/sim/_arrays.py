@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from ranvier.errors import RanvierError, fail
 from ranvier.neurons import Kernel, poisson_table
 from ranvier.sim._build import Synapses
 from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
+from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
+from ranvier.sim._plastic import Plastic, kernel_numbers
 
 __all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "instant", "kernels_of"]
 
@@ -77,13 +79,27 @@ class Sleep:
 
     def wake(self, subs: IntArray, tick: int) -> None:
         """Everybody is computed at the next tick; ``tick`` is the one just computed."""
-        self.touched[:] = 0
         self.since[:] = tick
+        self.rouse(subs, np.ones(self.since.size, np.uint8))
+
+    def rouse(self, subs: IntArray, who: NDArray[Any]) -> None:
+        """Set who is awake (uint8 [neurons], by slot); nothing is under way to anybody."""
+        self.touched[:] = 0
         for row in subs[subs[:, 13] >= 0]:
+            n, slot, at = int(row[1]), int(row[4]), int(row[14])
             bits = np.zeros(int(row[12]), np.uint8)
-            bits[: int(row[1])] = 1
+            bits[:n] = who[slot : slot + n] != 0
             words = np.packbits(bits, bitorder="little").view(np.uint64)
-            self.awake[int(row[14]) : int(row[14]) + words.size] = words
+            self.awake[at : at + words.size] = words
+
+    def by_neuron(self, subs: IntArray) -> NDArray[np.uint8]:
+        """Who is awake, by slot [neurons]: the same whatever the partitions are."""
+        who = np.ones(self.since.size, np.uint8)
+        for row in subs[subs[:, 13] >= 0]:
+            n, slot, at = int(row[1]), int(row[4]), int(row[14])
+            words = self.awake[at : at + int(row[12]) // 64]
+            who[slot : slot + n] = np.unpackbits(words.view(np.uint8), bitorder="little")[:n]
+        return who
 
 
 @dataclass(eq=False)
@@ -127,6 +143,8 @@ class Arrays:
     counters: tuple[tuple[int, str], ...]
     state_offset: dict[tuple[int, str], int]
     sleep: Sleep
+    gaps: Gaps
+    plastic: tuple[Plastic, ...]
 
 
 def kernels_of(program: Program) -> list[Kernel]:
@@ -234,21 +252,23 @@ def build(
     *,
     threads: int | None = None,
     profile: bool = False,
-    mine: Iterable[int] | None = None,
+    ranks: tuple[int, int] = (0, 1),
 ) -> Arrays:
-    """Allocate everything a session needs."""
+    """Allocate everything a session needs; ``ranks`` as for :func:`lay_out`."""
     dtype = NUMBERS[machine_of(program).dtype]
     kernels = kernels_of(program)
     at_once = instant(program)
     rests = _rests(program, kernels, at_once)
     lazy = any(rests)
-    layout = lay_out(program, threads, [len(k.ports) for k in kernels], whole=at_once, aligned=lazy)
+    ports = [len(k.ports) for k in kernels]
+    layout = lay_out(program, threads, ports, whole=at_once, aligned=lazy, ranks=ranks)
     make = Make(
         lazy=lazy,
         single=dtype is np.float32,
         graded=any(k.output != "spike" for k in kernels)
         or any(b.signal != "spike" for b in program.inputs),
         instant=at_once,
+        gaps=bool(program.gaps),
         profile=profile,
     )
     variants: list[Variant] = []
@@ -301,7 +321,14 @@ def build(
     if lazy:
         sleep.allot(int(layout.acc[-1]) // 64, at_awake, program.neurons)
         sleep.wake(subs, -1)
-    synapses = Synapses(program, layout, dtype, mine=mine)
+    plastic = tuple(Plastic(program, layout, subs, t, dtype) for t in program.plastic)
+    make = replace(
+        make,
+        rules=tuple({p.kernel.key: p.kernel for p in plastic}.values()),
+        plastic=tuple(kernel_numbers(plastic)),
+    )
+    gaps = Gaps(program, layout, state_offset, dtype)
+    synapses = Synapses(program, layout, dtype, mine=layout.mine)
     parts[:, 3], parts[:, 4] = synapses.row_at[:-1], np.diff(synapses.row_at)
     parts[:, 5], parts[:, 6] = synapses.synapse_at[:-1], np.diff(synapses.synapse_at)
     depth = int(synapses.delays[-1]) + 2
@@ -339,6 +366,8 @@ def build(
         counters=tuple(counters),
         state_offset=state_offset,
         sleep=sleep,
+        gaps=gaps,
+        plastic=plastic,
     )
 
 
@@ -349,7 +378,8 @@ def _rests(
     found: list[Mapping[str, Any] | None] = []
     for kernel, block in zip(kernels, program.blocks, strict=True):
         rest = block.reference.get("rest")
-        usable = rest is not None and not instant and not kernel.draws
+        unfit = instant or program.gaps or program.plastic or kernel.draws
+        usable = rest is not None and not unfit
         if usable and not any(_flags(kernel, block)):
             _check_rest(program, kernel, block, rest)
             found.append(rest)

@@ -88,14 +88,19 @@ class Synapses:
 
     # -- building -----------------------------------------------------------------------------
     def _stretches(self) -> list[_Stretch]:
-        """Runs of packed projections and rules, in the canonical order of all synapses."""
-        if not self._program.rules:
-            return [_Stretch(0, 1 << 62)]
+        """Runs of packed projections and rules, in the canonical order of all synapses; plastic
+        ones are kept elsewhere."""
+        learning = {t.name for t in self._program.plastic}
+        cuts = [(r.first, r.first, None if r.name in learning else r) for r in self._program.rules]
+        cuts += [(p.first, p.first + p.count, None) for p in self._program.projections
+                 if p.name in learning]  # fmt: skip
         found: list[_Stretch] = []
         last = 0
-        for rule in sorted(self._program.rules, key=lambda r: r.first):
-            found += [_Stretch(last, rule.first), _Stretch(rule.first, rule.first, rule)]
-            last = rule.first
+        for first, end, rule in sorted(cuts, key=lambda cut: cut[:2]):
+            found.append(_Stretch(last, first))
+            if rule is not None:
+                found.append(_Stretch(first, first, rule))
+            last = end
         return [*found, _Stretch(last, 1 << 62)]
 
     def _build(self, weight: NDArray[Any]) -> None:
@@ -229,11 +234,12 @@ class Synapses:
     # -- weights in packed order --------------------------------------------------------------
     @property
     def where(self) -> IntArray:
-        """Position of every packed synapse in ``weight``, made when first needed."""
+        """Position of every packed synapse in ``weight`` (-1: with another rank), made when first
+        needed."""
         if self._where is None:
-            self._where = np.zeros(self.packed_target.size, np.int64)
+            self._where = np.full(self.packed_target.size, -1, np.int64)
             rows = self._rows
-            for p in range(self._layout.parts):
+            for p in sorted(self._mine):
                 at = self.row_at[p]
                 run = self.row_run[at : at + rows] if self.row_run.size > 1 else self.row_run
                 lowest = np.where(run >= 0, run, 0).astype(np.int32)
@@ -245,15 +251,21 @@ class Synapses:
         return self._where
 
     def packed_weight(self) -> NDArray[Any]:
-        """Weights in packed order (a copy), in the type of the program's own."""
-        return self.weight[self.where].astype(self._program.synapse_weight.dtype)
+        """Weights in packed order (a copy), in the type of the program's own; 0 where another rank
+        has them."""
+        found = np.zeros(self.where.size, self._program.synapse_weight.dtype)
+        here = self.where >= 0
+        found[here] = self.weight[self.where[here]]
+        return found
 
     def write(
         self, weight: NDArray[Any], target: NDArray[Any], chosen: NDArray[np.int64] | slice
     ) -> None:
         """Change weights, and targets where a sign chose another accumulator."""
         if np.array_equal(self.packed_target[chosen], target):
-            self.weight[self.where[chosen]] = weight
+            where = self.where[chosen]
+            here = where >= 0
+            self.weight[where[here]] = np.asarray(weight)[here]
             return
         every = self.packed_weight()
         every[chosen] = weight

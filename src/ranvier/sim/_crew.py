@@ -14,7 +14,7 @@ __all__ = ["Crew"]
 
 
 class Crew:
-    """Calls ``run(me, threads, first, last, oldest, sync, ...)`` on every thread and waits.
+    """Calls ``run(me, threads, first, last, oldest, sync, start, ...)`` on every thread and waits.
 
     The calling thread is one of them. A thread that fails frees the others, and its error is
     raised here.

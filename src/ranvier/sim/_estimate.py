@@ -78,6 +78,9 @@ def estimate(program: Program, *, threads: int | None = None, ticks: int | None 
         "synapses": synapses * ((2 if narrow else 4) + weight),
         "counts": program.sources * 8 * 3,
     }
+    if program.plastic:
+        # Weight, order, target, place in its row; rows are fewer than synapses.
+        parts["plasticity"] = _plastic(program) * (weight + 8 + 4 + 8)
     depth = program.max_delay + 2
     graded = any(k.output != "spike" for k in kernels)
     perhaps = {
@@ -93,10 +96,16 @@ def _added(tables: list[dict[str, int]]) -> dict[str, int]:
 
 
 def _synapses(program: Program) -> int:
-    """Packed ones are counted, those of rules expected."""
-    return int(program.synapse_target.size) + round(
-        sum(table.make().expected() for table in program.rules)
-    )
+    """Packed ones are counted, those of rules expected; those that learn are elsewhere."""
+    drawn = sum(table.make().expected() for table in program.rules)
+    return int(program.synapse_target.size) + round(drawn) - _plastic(program)
+
+
+def _plastic(program: Program) -> int:
+    """Synapses that learn; they are kept apart from the packed ones they begin as."""
+    names = {table.name for table in program.plastic}
+    packed = sum(table.count for table in program.projections if table.name in names)
+    return packed + round(sum(t.make().expected() for t in program.rules if t.name in names))
 
 
 def _delays(program: Program) -> int:

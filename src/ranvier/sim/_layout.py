@@ -40,7 +40,8 @@ class Sub:
 @dataclass(frozen=True, eq=False)
 class Layout:
     """``subs[p]`` are the pieces of partition p, ``acc`` [partitions+1] where its accumulators
-    begin, ``owner[p]`` its thread; ``place`` [ring] maps a program's accumulator to the arena."""
+    begin, ``owner[p]`` its thread (-1: one of another rank), ``rank[p]`` its rank; ``place`` [ring]
+    maps a program's accumulator to the arena."""
 
     threads: int
     subs: tuple[tuple[Sub, ...], ...]
@@ -48,11 +49,17 @@ class Layout:
     owner: NDArray[np.int64]
     place: NDArray[np.int32]
     neurons: NDArray[np.int64]
+    rank: NDArray[np.int64]
 
     @property
     def parts(self) -> int:
         """Number of partitions."""
         return len(self.subs)
+
+    @property
+    def mine(self) -> list[int]:
+        """Partitions of this rank."""
+        return np.flatnonzero(self.owner >= 0).tolist()
 
 
 def usable_cores() -> int:
@@ -69,21 +76,25 @@ def lay_out(
     *,
     whole: bool,
     aligned: bool = False,
+    ranks: tuple[int, int] = (0, 1),
 ) -> Layout:
     """Cut a program for ``threads`` threads (None: as many as are worth it).
 
     ``ports[k]`` is the number of ports of block k. ``whole`` keeps everything in one partition, for
     programs whose neurons send without delay. ``aligned`` lets every port begin at a multiple of
-    GRAIN, so that one word of bits has neurons of one port only.
+    GRAIN, so that one word of bits has neurons of one port only. ``ranks`` are the number of this
+    rank and how many share the work, with ``threads`` each.
     """
+    me, size = ranks
     if threads is None:
         threads = max(1, min(usable_cores(), program.neurons // WORTH_A_THREAD))
+    team = threads * size
     if whole or program.neurons < 2 * GRAIN:
-        threads = 1
+        team = 1
     # A neuron costs its update and the visits of its accumulators.
     cost = [block.n * (1 + p) for block, p in zip(program.blocks, ports, strict=True)]
-    groups = 1 if whole else -(-program.ring // (threads * (MOST_WIDTH - 8 * GRAIN)))
-    wanted = 1 if whole else threads * max(1, groups)
+    groups = 1 if whole else -(-program.ring // (team * (MOST_WIDTH - 8 * GRAIN)))
+    wanted = 1 if whole else team * max(1, groups)
     target = sum(cost) / wanted if wanted else 0.0
     cuts: list[list[tuple[int, int, int]]] = [[]]
     room = target
@@ -116,12 +127,17 @@ def lay_out(
                 acc += pitch
         subs.append(tuple(pieces))
         begin.append(acc)
-    owner = np.arange(len(subs)) * threads // len(subs)
+    team = min(team, len(subs))
+    owner = np.arange(len(subs)) * team // len(subs)
+    rank = owner * size // team
+    # Threads of a rank: its first is the lowest of its numbers.
+    owner = np.where(rank == me, owner - -(-me * team // size), -1)
     return Layout(
-        threads=min(threads, len(subs)),
+        threads=max(1, int(owner.max()) + 1),
         subs=tuple(subs),
         acc=np.array(begin, np.int64),
         owner=owner.astype(np.int64),
+        rank=rank.astype(np.int64),
         place=place,
         neurons=np.array([sum(s.n for s in pieces) for pieces in subs], np.int64),
     )

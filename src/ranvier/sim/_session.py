@@ -9,20 +9,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.compile import Program, find_projection, machine_of, projection_weights, synapse_ports
+from ranvier.compile import Program
 from ranvier.errors import fail
 from ranvier.events import Events, Recording, State
 from ranvier.progress import NoProgress, Progress
-from ranvier.sim._arrays import ROWS_IN_HAND, build
+from ranvier.sim._arrays import ROWS_IN_HAND, Arrays, build
 from ranvier.sim._crew import Crew
 from ranvier.sim._emit import load_worker
 from ranvier.sim._estimate import check_memory
 from ranvier.sim._inspect import Inspected
 from ranvier.sim._pending import Pending
+from ranvier.sim._plastic import CHANGING
 from ranvier.sim._recorder import Recorder, choose
-from ranvier.sim._stimulus import Stimulus, check_ticks, check_window, source_events
+from ranvier.sim._stimulus import (
+    SourceEvents,
+    Stimulus,
+    check_ticks,
+    check_window,
+    source_events,
+)
 from ranvier.sim._stop import Interrupted, stop_asked
 from ranvier.sim._watch import Hit, Watch
+from ranvier.sim._weights import Weighted
 
 __all__ = ["Interrupted", "Session"]
 
@@ -30,7 +38,7 @@ CHUNK = 0.1
 """Seconds of work between two looks at the clock: so often Ctrl-C and progress are noticed."""
 
 
-class Session(Inspected):
+class Session(Inspected, Weighted):
     """Runs a program on the numba engine.
 
     ``state`` goes on from a checkpoint, bit for bit. ``record`` names the populations whose events
@@ -65,8 +73,7 @@ class Session(Inspected):
         self.program = program
         self.window, self.reset_windows = window, reset
         recorded = choose(program, record)
-        check_memory(program, threads=threads)
-        self._arrays = a = build(program, threads=threads, profile=profile)
+        self._arrays = a = self._arrange(program, threads, profile)
         self._dtype: Any = a.state.dtype.type
         self._crew = Crew(load_worker(a.variants, a.make), a.layout.threads)
         self._recorder = Recorder(program, a, recorded)
@@ -84,11 +91,30 @@ class Session(Inspected):
             (a.sleep.touched, a.sleep.awake, a.sleep.since, a.sleep.table) if a.make.lazy else ()
         )
         self._clock = np.zeros(len(a.subs) + a.layout.parts + a.layout.threads, np.int64)
+        self._samples = {}
         self._stimuli: dict[str, list[tuple[int, Events]]] = {}
         self._watch, self._end, self._spent = Watch(), 0, (0.0, 0.0)
         self.hits, self.fault = [], None
         if state is not None:
             self._restore(state)
+
+    # -- what a session of several ranks does otherwise ---------------------------------------
+    def _arrange(self, program: Program, threads: int | None, profile: bool) -> Arrays:
+        check_memory(program, threads=threads)
+        return build(program, threads=threads, profile=profile)
+
+    def _check_alike(self, events: SourceEvents, ticks: int) -> None:
+        """Before anything moves."""
+
+    def _drive(
+        self, first: int, stop: int, rest: tuple[Any, ...], fault: NDArray[np.int64]
+    ) -> None:
+        """Ticks first..stop-1; ``fault`` [threads, 2] holds tick and slot of what went wrong."""
+        self._crew(first, stop, self._oldest, *rest)
+
+    def _heed(self, asked: list[int], seconds: float) -> float:
+        """Called after every call of the worker; returns the seconds to set the pace by."""
+        return seconds
 
     # -- state --------------------------------------------------------------------------------
     def _restore(self, state: State) -> None:
@@ -106,8 +132,10 @@ class Session(Inspected):
             there = given.get(name)
             if there is None or there.shape != array.shape or there.dtype != array.dtype:
                 raise fail("damaged-bundle", "checkpoint", f"{name} is missing or misshapen")
-            if name in self._moving():
+            if name in ("state", "out", "since"):
                 array[...] = there
+        if self._sleep:
+            a.sleep.rouse(a.subs, given["awake"])
         self._tick = self._first = self._oldest = state.tick
         self._put_sent(state.tick, dict(given))
         self._keep_pending(self._recorder.recorded)
@@ -115,6 +143,9 @@ class Session(Inspected):
         if target.size and (int(target.min()) < 0 or int(target.max()) >= self.program.ring):
             raise fail("damaged-bundle", "checkpoint", "synapse_target is out of range")
         a.synapses.write(given["synapse_weight"], target, slice(None))
+        for p in a.plastic:
+            mark = f"plastic/{p.table.name}/"
+            p.restore({k.removeprefix(mark): v for k, v in given.items() if k.startswith(mark)})
 
     def _put_sent(self, now: int, given: dict[str, NDArray[Any]]) -> None:
         """Events under way: of neurons into the history, of inputs back among the pending (those
@@ -162,12 +193,17 @@ class Session(Inspected):
         """What a tick changes, beside the events under way."""
         a = self._arrays
         asleep = {"awake": a.sleep.awake, "since": a.sleep.since} if self._sleep else {}
-        return {**asleep, "state": a.state, "out": a.out}
+        learned = {f"{k}/{n}": getattr(p, n) for k, p in enumerate(a.plastic) for n in CHANGING}
+        return {**asleep, **learned, "state": a.state, "out": a.out}
 
     def _fixed(self) -> dict[str, NDArray[Any]]:
+        """What a checkpoint holds of neurons and fixed synapses, whatever the partitions are."""
         a = self._arrays
+        asleep = {"awake": a.sleep.by_neuron(a.subs), "since": a.sleep.since}
         return {
-            **self._moving(),
+            **(asleep if self._sleep else {}),
+            "state": a.state,
+            "out": a.out,
             "synapse_weight": a.synapses.packed_weight(),
             "synapse_target": a.synapses.packed_target,
         }
@@ -206,6 +242,11 @@ class Session(Inspected):
         """
         arrays = {name: array.copy() for name, array in self._fixed().items()}
         arrays["synapse_origin"] = self._arrays.synapses.origin
+        for p in self._arrays.plastic:
+            if p.packed is not None:
+                arrays["synapse_weight"][p.packed] = p.weights(max(0, self._tick - 1))
+            kept = p.state(self._tick)
+            arrays |= {f"plastic/{p.table.name}/{name}": value for name, value in kept.items()}
         return State(self._tick, {**arrays, **self._sent()}, self.program.hash)
 
     # -- running ------------------------------------------------------------------------------
@@ -252,12 +293,17 @@ class Session(Inspected):
         with stop_asked() as asked:
             while self._tick < end and not hits:
                 stop = min(
-                    end, self._boundary(), self._tick + min(self._pace, self._recorder.chunk)
+                    end,
+                    self._boundary(),
+                    self._next_sample(),
+                    self._tick + min(self._pace, self._recorder.chunk),
                 )
                 before, began = self._tick, time.perf_counter()
                 hits = self._go(stop)
-                self._set_pace(self._tick - before, time.perf_counter() - began)
+                seconds = self._heed(asked, time.perf_counter() - began)
+                self._set_pace(self._tick - before, seconds)
                 meter.advance(self._tick - before)
+                self._sample()
                 if not (hold and self._tick == end):
                     self.end_window()
                 if asked and self._tick < end:
@@ -269,6 +315,7 @@ class Session(Inspected):
         """Put events into the inputs, for ticks from now on, without running; as
         :meth:`advance` checks them."""
         events, given = source_events(self.program, stimulus, ticks, self._dtype)
+        self._check_alike(events, ticks)
         for name, item in given.items():
             if name in self._recorder.recorded and len(item):
                 self._stimuli.setdefault(name, []).append((self._tick, item))
@@ -280,17 +327,21 @@ class Session(Inspected):
         since = max(self._oldest, first - a.depth + 2)
         self._pending.forget(since)
         samples = recorder.room(stop - first)
+        if a.gaps.used:
+            a.gaps.refresh(a.state, first)
         fault = np.full((a.layout.threads, 2), -1, np.int64)
-        self._crew(
-            first, stop, self._oldest, a.layout.parts, a.parts, a.subs, a.state, a.param, a.acc,
+        rest = (
+            first, a.layout.parts, a.parts, a.subs, a.state, a.param, a.acc,
             a.out, a.scratch, a.tallies, a.random, a.who, a.streams, a.draws, a.limits, a.limit_ptr,
             a.limit_of, a.synapses.delays, a.depth, a.hist_base, a.hist_cap, a.hist_n, a.history,
             a.hist_value, since, self._pending.by_tick(since, stop), self._pending.source,
             self._pending.value, a.synapses.row_ptr, a.synapses.row_run, a.synapses.target,
             a.synapses.weight, *self._rows, self._counts, self._counters, recorder.tick,
             recorder.slot, recorder.value, recorder.filled, recorder.probes.rows, samples,
-            self._clock, fault, *self._sleep,
+            self._clock, fault, *self._sleep, *(a.gaps.arguments if a.gaps.used else ()),
+            *(x for p in a.plastic for x in p.arguments),
         )  # fmt: skip
+        self._drive(first, stop, rest, fault)
         failed = min(((int(t), int(s)) for t, s in fault if t >= 0), default=None)
         stop = stop if failed is None else failed[0] + 1  # all threads stop after that tick
         np.add.at(self._counts, self._pending.between(first, stop), 1)
@@ -338,58 +389,6 @@ class Session(Inspected):
         np.add.at(self._counts, source, 1)
         tick = np.full(ids.size, self._tick - 1, np.int64)
         self._pending.add(tick, source, values[order].astype(self._dtype))
-
-    # -- weights ------------------------------------------------------------------------------
-    def weights(self, projection: str) -> NDArray[np.float64]:
-        """SI weights of a projection now, in canonical order [synapses]."""
-        s = self._arrays.synapses
-        return projection_weights(
-            self.program, projection, s.packed_weight(), s.packed_target, s.origin
-        )
-
-    def set_weights(self, projection: str, weights: Any) -> NDArray[np.float64]:
-        """Write SI weights [synapses, canonical order], rounded by the chip's own quantiser.
-
-        Returns what was stored, in SI: on a real machine rounded, and clipped to the range that
-        compile chose from the weights it saw (compile with the largest you will need). Raises
-        RanvierError when the shape is wrong, a value is not finite, or a synapse that compile left
-        out (weight 0) would have to appear.
-        """
-        table = find_projection(self.program, projection)
-        values = np.asarray(weights, np.float64)
-        if values.shape != (table.count,):
-            raise fail(
-                "weights-shape",
-                projection,
-                "needs one weight per synapse",
-                got=values.shape,
-                limit=(table.count,),
-            )
-        if not np.all(np.isfinite(values)):
-            raise fail("weights-not-finite", projection, "holds NaN or infinity")
-        s = self._arrays.synapses
-        inside = (s.origin >= table.first) & (s.origin < table.first + table.count)
-        chosen = np.flatnonzero(inside)
-        index = s.origin[chosen] - table.first
-        implementation = machine_of(self.program).implementation(table.implementation)
-        coded, port = implementation.encode(values, table.encoding)
-        stored = np.zeros(table.count, bool)
-        stored[index] = True
-        if np.any((coded != 0) & ~stored):
-            raise fail(
-                "synapse-left-out",
-                projection,
-                "compile left out synapses of weight 0, which cannot get a weight now",
-                got=int(np.count_nonzero((coded != 0) & ~stored)),
-                hint="compile with --set quantise.drop_zeros=false",
-            )
-        starts = np.array([b.ring for b in self.program.blocks])
-        sizes = np.array([b.n for b in self.program.blocks])
-        target = s.packed_target[chosen]
-        block = np.searchsorted(starts, target, side="right") - 1
-        moved = (port[index] - synapse_ports(self.program, target)) * sizes[block]
-        s.write(coded[index], (target + moved).astype(target.dtype), chosen)
-        return implementation.decode(coded, port, table.encoding)
 
     # -- results ------------------------------------------------------------------------------
     def _collect(self, known: int, start: int, ticks: int) -> dict[str, Events]:
@@ -445,7 +444,7 @@ class Session(Inspected):
             program_hash=program.hash,
             start=self._first,
             events=self._collect(0, self._first, ticks),
-            traces=self._recorder.traces(self._first),
+            traces={**self._recorder.traces(self._first), **self._weight_traces()},
             counts={name: counts[:, slots] for name, slots in program.slots.items()},
             counters=per_block,
             blocks=tuple((b.population, b.core) for b in program.blocks),

@@ -14,6 +14,7 @@ from ranvier.events import Events, Recording, State, concatenate
 from ranvier.progress import NoProgress, Progress
 from ranvier.sim._arrays import NUMBERS
 from ranvier.sim._profile import Profile, join_profiles
+from ranvier.sim._ranks import RankSession
 from ranvier.sim._session import Session
 from ranvier.sim._stimulus import (
     Stimulus,
@@ -371,12 +372,28 @@ def _check_program(program: object) -> None:
 
 
 def session(
-    program: Program, state: State | None = None, **options: Any
+    program: Program, state: State | None = None, *, ranks: Any = None, **options: Any
 ) -> Session | SystemSession:
-    """A session for a program of one chip or of several; options as for :class:`Session`."""
+    """A session for a program of one chip or of several; options as for :class:`Session`.
+
+    ``ranks`` is an mpi4py communicator (:func:`ranvier.sim.world` is that of all ranks): then the
+    program runs on all of them, see :class:`RankSession`.
+    """
     _check_program(program)
-    kind = SystemSession if program.parts else Session
-    return kind(program, state, **options)
+    if program.parts:
+        for name, given in (("ranks", ranks), ("threads", options.get("threads"))):
+            if given is not None:
+                raise fail(
+                    "several-chips",
+                    program.name,
+                    f"runs on several chips, and {name} are for programs of one",
+                    hint=f"leave {name} out",
+                )
+        options.pop("threads", None)
+        return SystemSession(program, state, **options)
+    if ranks is not None:
+        return RankSession(program, state, comm=ranks, **options)
+    return Session(program, state, **options)
 
 
 def run(
@@ -392,12 +409,15 @@ def run(
     progress: Progress | None = None,
     engine: str = "numba",
     threads: int | None = None,
+    ranks: Any = None,
 ) -> Recording:
     """Run a program on a stimulus and return the recording.
 
     ``ticks`` defaults to the stimulus' length. ``engine`` is ``"numba"`` or ``"reference"`` (plain
-    Python, slow, trusted by tests). Options as for :class:`Session`. Ctrl-C raises
-    KeyboardInterrupt, and what was recorded is lost; a :class:`Session` keeps it.
+    Python, slow, trusted by tests). ``ranks`` is an mpi4py communicator: all its ranks make the
+    same call, and rank 0 gets the recording, the others one without events, traces and counts.
+    Options as for :class:`Session`.
+    Ctrl-C raises KeyboardInterrupt, and what was recorded is lost; a :class:`Session` keeps it.
     """
     _check_program(program)
     if not isinstance(cast("Any", stimulus), Events | Mapping | None):
@@ -420,9 +440,18 @@ def run(
                 "the reference engine keeps no state",
                 hint="leave out state and keep_state, or use engine='numba'",
             )
+        if threads is not None or ranks is not None:
+            raise fail(
+                "reference-engine",
+                "run",
+                "the reference engine runs on one thread",
+                hint="leave out threads and ranks, or use engine='numba'",
+            )
         return run_reference(program, stimulus, ticks=ticks, window=window, reset=reset)
     if engine != "numba":
         raise unknown("engine", engine, ("numba", "reference"))
-    running = session(program, state, record=record, window=window, reset=reset, threads=threads)
+    running = session(
+        program, state, record=record, window=window, reset=reset, threads=threads, ranks=ranks
+    )
     running.advance(stimulus, ticks=ticks, progress=progress)
     return running.recording(state=keep_state)

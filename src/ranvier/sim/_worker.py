@@ -164,14 +164,36 @@ def arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history
     add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more})
 """
 
+GAP_ARGUMENTS = """,
+        gap_rows, gap_ptr, gap_acc, gap_own, gap_source, gap_weight, gap_handed, gap_copies,
+        gap_signal"""
+
+GAP_ARRIVE = """\
+seen = gap_signal[t & 1]
+for g in range(gap_rows[p], gap_rows[p + 1]):
+    own = seen[gap_own[g]]
+    total = own - own
+    for j in range(gap_ptr[g], gap_ptr[g + 1]):
+        total += gap_weight[j] * (seen[gap_source[j]] - own)
+    acc_p[gap_acc[g]] += total"""
+
+GAP_LEAVE = """\
+shown = gap_signal[(t + 1) & 1]
+for g in range(gap_handed[p], gap_handed[p + 1]):
+    begin = gap_copies[g, 0]
+    place = gap_copies[g, 2]
+    for i in range(gap_copies[g, 1]):
+        shown[place + i] = state[begin + i]"""
+
 RUN = """
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
-def run(me, threads, first, last, oldest, sync, parts, part_table, subs, state, param, acc, out,
-        scratch, tallies, random, who, streams, draws, limits, limit_ptr, limit_of, delays, depth,
-        hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source, ev_value,
-        row_ptr, row_run, target, weight, work, row_v, counts, counter, rec_tick, rec_slot,
-        rec_value, rec_n, probes, traces, clock, fault{lazy}):
-    # Ticks first <= t < last, for the partitions of one thread.
+def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, state, param, acc,
+        out, scratch, tallies, random, who, streams, draws, limits, limit_ptr, limit_of, delays,
+        depth, hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source,
+        ev_value, row_ptr, row_run, target, weight, work, row_v, counts, counter, rec_tick,
+        rec_slot, rec_value, rec_n, probes, traces, clock, fault{lazy}{gap_arguments}{learning}):
+    # Ticks first <= t < last, for the partitions of one thread; those of other ranks have the owner
+    # -1. Records count from tick start, at which random words were first drawn.
     mine = work[me]
     rows = mine.shape[0] // 3
     row_a = mine[:rows]
@@ -196,24 +218,30 @@ def run(me, threads, first, last, oldest, sync, parts, part_table, subs, state, 
             arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history,
                    hist_value, ev_first, ev_ptr, ev_source, ev_value, acc_p, rows_p, run_p,
                    target_p, weight_p, row_a, row_b, row_at, row_v[me]{more_arrive})
+            {gap_arrive}
+            {learn_arrive}
             {toc_arrive}
             at = hist_base[p] + h * hist_cap[p]
             begin = at
             rec = rec_n[p]
             for s in range(part_table[p, {sub}], part_table[p, {sub_end}]):
                 kind = subs[s, 0]
+                {learn_begin}
 {dispatch}
+                {learn_fire}
                 {toc_update}
             rec_n[p] = rec
             hist_n[h * parts + p] = at - begin
             {clear}
+            {learn_sweep}
+            {gap_leave}
             for q in range(part_table[p, {probe}], part_table[p, {probe_end}]):
                 if t % probes[q, 4] != 0:
                     continue
                 n = probes[q, 2]
                 origin = probes[q, 1]
                 column = probes[q, 3]
-                sample = traces[t - first]
+                sample = traces[t - start]
                 if probes[q, 0] == 0:
                     for i in range(n):
                         sample[column + i] = state[origin + i]

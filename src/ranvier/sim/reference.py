@@ -74,6 +74,8 @@ def run_reference(
             arriving.clear()
         for source, value, plain in waiting.get(tick, ()):
             deliver(tick, source, value, plain)
+        for target, current in _gap_currents(program, state, number).items():
+            arriving[tick][target] += current
         for k, (block, kernel) in enumerate(zip(program.blocks, kernels, strict=True)):
             sums, spiking = arriving[tick], kernel.output == "spike"
             out: list[tuple[int, Any]] = []
@@ -100,6 +102,31 @@ def run_reference(
                 deliver(tick, source, value, spiking)
         arriving.pop(tick, None)
     return _recording(program, emitted, given, counts, ticks, length)
+
+
+def _gap_currents(
+    program: Program, state: list[dict[str, list[Any]]], number: Any
+) -> dict[int, Any]:
+    """Current of the electrical synapses onto each accumulator, from the states a tick ago."""
+
+    def read(slot: int, name: str) -> Any:
+        k = next(k for k, b in enumerate(program.blocks) if b.start <= slot < b.start + b.n)
+        return state[k][name][slot - program.blocks[k].start]
+
+    total: dict[tuple[int, int], Any] = {}
+    for number_of_table, table in enumerate(program.gaps):
+        order = np.lexsort((table.pre, table.ring))
+        for pre, post, ring, weight in zip(
+            *(x[order].tolist() for x in (table.pre, table.post, table.ring, table.weight)),
+            strict=True,
+        ):
+            difference = read(pre, table.state) - read(post, table.state)
+            key = (ring, number_of_table)
+            total[key] = total.get(key, number(0)) + number(weight) * difference
+    found: dict[int, Any] = {}
+    for ring, number_of_table in sorted(total):
+        found[ring] = found.get(ring, number(0)) + total[ring, number_of_table]
+    return found
 
 
 def _index(program: Program, block: Block) -> Any:
