@@ -13,7 +13,15 @@ from ranvier.errors import RanvierError, fail, suggest, unknown
 from ranvier.neurons._algebra import multiply, negate
 from ranvier.neurons._dimensions import check_unit, unit_of
 from ranvier.neurons._expr import FUNCTIONS, Expr, Num, Op, Sym, names, parse
-from ranvier.plasticity._parts import Jump, Parameter, Read, Side, SynapseVariable, ThirdFactor, Trace
+from ranvier.plasticity._parts import (
+    Jump,
+    Parameter,
+    Read,
+    Side,
+    SynapseVariable,
+    ThirdFactor,
+    Trace,
+)
 from ranvier.units import DIMENSIONLESS, Unit, parse_unit
 
 if TYPE_CHECKING:
@@ -129,8 +137,10 @@ def _check_types(rule: PlasticityRule) -> None:
     numbers = [(w, n) for w, n in numbers if n is not None]
     numbers += [(f"variable {v.name!r}", v.initial) for v in rule.variables]
     for what, number in numbers:
-        if isinstance(number, bool) or not isinstance(number, int | float) or (
-            not math.isfinite(number) or abs(number) > 1e300
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, int | float)
+            or (not math.isfinite(number) or abs(number) > 1e300)
         ):
             raise fail("bad-parameter", f"{rule.where}, {what}", "a finite number is needed",
                        got=repr(number)[:80])  # fmt: skip
@@ -170,9 +180,7 @@ def _check_tau(rule: PlasticityRule, name: str, where: str) -> None:
         raise fail("unit-mismatch", f"{where}, tau", f"{name!r} is not a time", got=unit, limit="s")
 
 
-def _told(
-    rule: PlasticityRule, expr: Expr, unit: Unit, units: dict[str, Unit], where: str
-) -> None:
+def _told(rule: PlasticityRule, expr: Expr, unit: Unit, units: dict[str, Unit], where: str) -> None:
     """``check_unit``, with the weight's unit called w in what is told."""
     try:
         check_unit(expr, unit, units, where=where)

@@ -19,7 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.errors import fail, unknown
-from ranvier.neurons._expr import EXP_LIMIT, Assign, Expr, Num, Op, Sym, names, parse, show, substitute
+from ranvier.neurons._expr import (
+    EXP_LIMIT,
+    Assign,
+    Expr,
+    Num,
+    Op,
+    Sym,
+    names,
+    parse,
+    show,
+    substitute,
+)
 from ranvier.neurons._generate import HELPERS, _lower
 from ranvier.plasticity._decay import DECAY, decay_table
 from ranvier.plasticity._parts import Trace
@@ -30,7 +41,7 @@ __all__ = ["DiscreteRule", "RuleKernel", "discretise", "kernel_of"]
 UNIFORM = """\
 def uniform(seed, synapse, tick, side):
     h = 0
-    for word in (seed, seed >> 32, synapse, synapse >> 32, tick, 2 * (tick >> 32) + side):
+    for word in (seed, seed >> 32, synapse, synapse >> 32, tick + 0, 2 * (tick >> 32) + side):
         h = h ^ (int(word) & 4294967295)
         h = ((h ^ (h >> 16)) * 2146121005) & 4294967295
         h = ((h ^ (h >> 15)) * 2221713035) & 4294967295

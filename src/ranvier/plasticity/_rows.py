@@ -113,9 +113,7 @@ class _Rows:
                 group = [t for n in term.names if (t := taus[n]) is not None]
                 if group:
                     row = self.writer.rate(*group)
-                    lengths.append(
-                        f"{self.param(f'${row}')} * (1.0 - {self.decay('k', *group)})"
-                    )
+                    lengths.append(f"{self.param(f'${row}')} * (1.0 - {self.decay('k', *group)})")
                 else:
                     lengths.append(f"k * {self.param('$dt')}")
             arguments = ["w", *(f"v_{v}" for v in self.variables)]
@@ -219,7 +217,11 @@ class _Rows:
         return _function("process_row", f"row, a, b, t, acc, {ROW_ARGUMENTS}", lines)
 
     def sweep(self, name: str, advance: bool) -> str:
-        body = [*self.load(), *self.pending(), *(self.to("t") if advance else self.events_until("t"))]
+        body = [
+            *self.load(),
+            *self.pending(),
+            *(self.to("t") if advance else self.events_until("t")),
+        ]
         if not self.pending():
             body = ["pass"]
         lines = ["a = row_start[row]", "b = row_start[row + 1]", *self.row_values()]
@@ -262,7 +264,11 @@ class _Rows:
     def modulate(self) -> str:
         lines = ["m = mod_count[0]", f"old = {self.factor('t')}"]
         lines += ["if mod_tick[m - 1] < t:", "    m += 1", "mod_tick[m - 1] = t"]
-        lines += ["mod_value[m - 1] = old + amount", "mod_count[0] = m", "return m == mod_tick.size"]
+        lines += [
+            "mod_value[m - 1] = old + amount",
+            "mod_count[0] = m",
+            "return m == mod_tick.size",
+        ]
         return _function("modulate", "t, amount, mod_count, mod_tick, mod_value, params, table",
                          lines)  # fmt: skip
 

@@ -14,7 +14,9 @@ RULE = PlasticityRule(
     " 2*rate*tau, tau = 20 ms); the target rate and eta depend on the task and are ours",
     parameters=(
         Parameter(name="eta", unit="w", default=1e-3, doc="learning rate"),
-        Parameter(name="rate", unit="Hz", default=5.0, doc="target rate of the postsynaptic neuron"),
+        Parameter(
+            name="rate", unit="Hz", default=5.0, doc="target rate of the postsynaptic neuron"
+        ),
         Parameter(name="tau", unit="s", default=20e-3, doc="time constant of both traces"),
         W_MIN,
         W_MAX,
