@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,17 +110,18 @@ def test_no_text_is_evaluated_or_crashes(text):
         discretise(rule, {}, 1e-3).kernel.python()
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-                    lambda x: st.lists(x, max_size=3) | st.dictionaries(
-                        st.sampled_from(["name", "tau", "side", "on_pre", "traces"]), x, max_size=3)),
-       st.sampled_from(["name", "traces", "variables", "third_factor", "on_pre", "drift", "w_min",
-                        "parameters", "doc"]))  # fmt: skip
+KEYS = st.sampled_from(["name", "tau", "side", "on_pre", "traces"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(KEYS, x, max_size=3),
+)
+
+
+@given(JSON, st.sampled_from([f.name for f in fields(PlasticityRule)]))
 def test_hostile_data_is_refused_in_words(value, key):
     data = {**STDP.to_dict(), key: value}
-    try:
+    with contextlib.suppress(RanvierError):  # anything else is a failure
         PlasticityRule.from_dict(data)
-    except RanvierError as error:
-        assert str(error)
 
 
 BAD = [
@@ -168,7 +170,7 @@ def test_parameters_are_checked():
                           ({"tau_plus": 0.0}, "positive"), ({"tau_plus": "x"}, "finite"),
                           ({"w_min": 2.0}, "above")):  # fmt: skip
         with pytest.raises(RanvierError, match=words):
-            discretise(STDP, values, 1e-3)
+            discretise(STDP, values, 1e-3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(RanvierError, match="dt"):
         discretise(STDP, {}, 0.0)
     with pytest.raises(RanvierError, match="small a history"):

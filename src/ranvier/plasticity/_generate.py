@@ -20,10 +20,8 @@ from numpy.typing import NDArray
 
 from ranvier.errors import fail, unknown
 from ranvier.neurons._expr import (
-    EXP_LIMIT,
     Assign,
     Expr,
-    Num,
     Op,
     Sym,
     names,
