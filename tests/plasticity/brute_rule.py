@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ranvier.neurons._expr import EXP_LIMIT, Expr, Num, Op, Sym, parse
+from ranvier.neurons._expr import EXP_LIMIT, Expr, Num, Sym, parse
 from ranvier.plasticity import PlasticityRule, Trace
 
 COMPARE = {

@@ -36,6 +36,7 @@ class Lazy:
         seed: int = 0,
         capacity: int = 8,
         numba: bool = False,
+        ticks: int | None = None,
     ) -> None:
         self.discrete = discretise(rule, parameters, dt)
         keys = list(zip(pre, delay, post, range(len(pre)), strict=True))
@@ -49,6 +50,7 @@ class Lazy:
         self.arrays: RuleArrays = allocate(
             self.discrete, start, target, weight[self.order].copy(), neurons=self.neurons,
             capacity=capacity, seed=seed,
+            ticks=ticks,
         )  # fmt: skip
         kernel = self.discrete.kernel
         self.f = compiled(kernel) if numba else kernel.python()

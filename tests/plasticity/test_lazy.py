@@ -53,11 +53,18 @@ HARD = PlasticityRule(  # everything at once: reads after the jump, bounds, a dr
     drift="dw/dt = e*(n - k) + rate*g + rate*0.1",
     w_min="low", w_max="high",
 )  # fmt: skip
+LOOSE = replace(  # the branchless form with a history, reads after the jump, no bounds, minus signs
+    HARD,
+    name="loose",
+    variables=(), third_factor=None, drift=None, w_min=None, w_max=None,
+    on_pre=("w = w - unit_w*0.01*where(b > 0.5, b*a, -c)",),
+    on_post=("w = w*0.9 + unit_w*0.02*b*min(a, c, 1.5)", "w = w + unit_w*(c - a)/k"),
+)  # fmt: skip
 LOIHI = from_sum_of_products(
     "dw = 2^-4*x1*y0 - 2^-4*y1*x0*w + 2^-3*r*t*y0", name="loihi", tag="dt = x1*y0 - 2^-2*t*x0",
     taus={"x1": 0.02, "y1": 0.03, "r": 0.1}, w_min=-4, w_max=4,
 )  # fmt: skip
-ALL = [*(rule for _, rule in RULES.items()), HARD, LOIHI]
+ALL = [*(rule for _, rule in RULES.items()), HARD, LOOSE, LOIHI]
 PRE, POST, TICKS = 5, 4, 400
 
 
@@ -79,7 +86,7 @@ def brute_run(rule: PlasticityRule, seed: int, dtype: type = np.float64):
     wires, pre, post, rewards = network(seed, dtype)
     # random numbers are keyed by the place in the rows
     order = sorted(range(len(wires["pre"])),
-                   key=lambda s: (wires["pre"][s], wires["delay"][s], wires["post"][s], s))  # fmt: skip
+                   key=lambda s: (*(wires[k][s] for k in ("pre", "delay", "post")), s))  # fmt: skip
     ident = np.argsort(order).tolist()
     brute = Brute(rule, {}, DT, **{**wires, "weight": wires["weight"].copy()}, seed=7, ident=ident)
     brute.run(TICKS, pre, post, rewards)
@@ -121,7 +128,7 @@ def test_what_is_transmitted_is_the_weight_after_on_pre(rule):
         np.testing.assert_array_equal(lazy.acc.get(t, np.zeros(lazy.neurons)), acc)
 
 
-@pytest.mark.parametrize("rule", [HARD, LOIHI, get("stdp"), get("stdp_reward")],
+@pytest.mark.parametrize("rule", [HARD, LOOSE, LOIHI, get("stdp"), get("stdp_reward")],
                          ids=lambda r: r.name)  # fmt: skip
 def test_sweeps_change_no_bit(rule):
     rng = np.random.default_rng(5)
@@ -138,10 +145,14 @@ def test_sweeps_change_no_bit(rule):
         np.testing.assert_array_equal(got, want)
 
 
-@pytest.mark.parametrize("rule", [HARD, get("stdp_stochastic"), get("stdp_multiplicative")],
+@pytest.mark.parametrize("rule", [HARD, LOOSE, get("stdp_stochastic"), get("stdp_multiplicative")],
                          ids=lambda r: r.name)  # fmt: skip
 def test_numba_has_the_bits_of_python(rule):
     plain, fast = lazy_run(rule, 4, np.float32), lazy_run(rule, 4, np.float32, numba=True)
+    assert fast.arrays.hist_tick.dtype == np.int64
+    short = lazy_run(rule, 4, np.float32, numba=True, ticks=TICKS)
+    assert short.arrays.hist_tick.dtype == np.int32
+    np.testing.assert_array_equal(short.weight, plain.weight)
     np.testing.assert_array_equal(fast.weight, plain.weight)
     np.testing.assert_array_equal(fast.syn, plain.syn)
 

@@ -193,7 +193,7 @@ class Projection:
     ``short_term`` multiplies what a source sends (:class:`TsodyksMarkram`). ``gap`` makes
     electrical synapses: ``gap="v"`` adds weight [S] * (v of the source - v of the target) [V], both
     as they were after the last tick, to the port, which must be one that is held over a tick; it
-    takes no delay and no events. ``plasticity`` (:class:`Plasticity`) lets weights change at spikes.
+    takes no delay and no events. ``plasticity`` (:class:`Plasticity`) lets weights change.
     """
 
     source: str

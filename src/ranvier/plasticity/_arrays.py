@@ -44,6 +44,10 @@ class RuleArrays:
     table        f8 [rates, TABLE] decays
     ===========  ================  ========================================================
 
+    Compile the texts without fastmath: it would change bits. Where threads share a row by splitting
+    its targets, each part is a row of its own (with its own ``ident``, traces and last arrival),
+    and each thread has its own neurons; ``mod_*`` and ``hist_since`` are written between ticks.
+
     Memory: 4 + 8*variables bytes a synapse beside its weight; 24 + 8*pre bytes a row; about
     (8 + 8*history)*capacity bytes a neuron.
     """

@@ -6,6 +6,7 @@ import keyword
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
@@ -36,7 +37,7 @@ _RULE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _ASSIGNMENT = re.compile(r"\s*(?P<name>\w{1,40})\s*=(?!=)(?P<rest>.*)", re.ASCII)
 _DRIFT = re.compile(r"\s*dw\s*/\s*dt\s*=(?!=)(?P<rest>.*)", re.ASCII)
 _WEIGHT = parse_unit("cd")
-"""The weight's unit is not known to a rule, so it is a dimension of its own; no rule needs light."""
+"""The weight's unit is not known to a rule: a dimension of its own, which no rule needs."""
 
 
 def weight_unit(text: str) -> Unit:
@@ -112,8 +113,9 @@ def _check_types(rule: PlasticityRule) -> None:
         raise fail("rule-too-large", rule.where, "too many parts", limit=MAX_ITEMS)
     texts: list[object] = [*rule.on_pre, *rule.on_post, rule.doc, rule.source]
     optional: list[object] = [rule.drift, rule.w_min, rule.w_max]
+    third = () if rule.third_factor is None else (rule.third_factor,)
     kinds = ((rule.parameters, Parameter), (rule.traces, Trace), (rule.variables, SynapseVariable),
-             ((rule.third_factor,) if rule.third_factor is not None else (), ThirdFactor))  # fmt: skip
+             (third, ThirdFactor))  # fmt: skip
     for parts, kind in kinds:
         for part in parts:
             if not isinstance(part, kind):
@@ -180,7 +182,9 @@ def _check_tau(rule: PlasticityRule, name: str, where: str) -> None:
         raise fail("unit-mismatch", f"{where}, tau", f"{name!r} is not a time", got=unit, limit="s")
 
 
-def _told(rule: PlasticityRule, expr: Expr, unit: Unit, units: dict[str, Unit], where: str) -> None:
+def _told(
+    rule: PlasticityRule, expr: Expr, unit: Unit, units: Mapping[str, Unit], where: str
+) -> None:
     """``check_unit``, with the weight's unit called w in what is told."""
     try:
         check_unit(expr, unit, units, where=where)
@@ -191,7 +195,7 @@ def _told(rule: PlasticityRule, expr: Expr, unit: Unit, units: dict[str, Unit], 
 
 
 def parse_updates(
-    rule: PlasticityRule, side: str, units: dict[str, Unit]
+    rule: PlasticityRule, side: str, units: Mapping[str, Unit]
 ) -> list[tuple[str, Expr]]:
     """The assignments of ``on_pre`` or ``on_post``, parsed and with their units checked."""
     result: list[tuple[str, Expr]] = []
@@ -210,7 +214,7 @@ def parse_updates(
     return result
 
 
-def parse_drift(rule: PlasticityRule, units: dict[str, Unit]) -> list[Monomial]:
+def parse_drift(rule: PlasticityRule, units: Mapping[str, Unit]) -> list[Monomial]:
     """``drift`` as a sum of products; RanvierError where it has no closed form."""
     if rule.drift is None:
         return []
@@ -250,6 +254,7 @@ def _expand(expr: Expr, decaying: set[str], where: str) -> list[tuple[Expr, tupl
     if isinstance(expr, Sym):
         return [(Num(1.0), (expr.name,))]
     assert isinstance(expr, Op)
+    found: list[tuple[Expr, tuple[str, ...]]]
     if expr.op in ("+", "-", "neg"):
         parts = [_expand(a, decaying, where) for a in expr.args]
         if expr.op != "+":

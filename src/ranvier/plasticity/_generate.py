@@ -42,7 +42,7 @@ IMPORTS = "import math\n\nimport numpy as np\n"
 UNIFORM = """\
 def uniform(seed, synapse, tick, side):
     h = 0
-    for word in (seed, seed >> 32, synapse, synapse >> 32, tick, 2 * (tick >> 32) + side):
+    for word in (seed, seed >> 32, synapse, synapse >> 32, tick + 0, 2 * (tick >> 32) + side):
         h = h ^ (int(word) & 4294967295)
         h = ((h ^ (h >> 16)) * 2146121005) & 4294967295
         h = ((h ^ (h >> 15)) * 2221713035) & 4294967295

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ranvier.errors import RanvierError, fail
+from ranvier.errors import fail
 from ranvier.neurons._expr import Expr, Num, Op, Sym, names, parse, show, substitute
 from ranvier.plasticity._parts import Parameter, SynapseVariable, ThirdFactor, Trace
 from ranvier.plasticity._rule import PlasticityRule
@@ -43,7 +43,6 @@ def from_sum_of_products(
     on_pre: list[str] = []
     on_post: list[str] = []
     used: set[str] = set()
-    units = {"w": "w", "t": "tag"}
     for line, variable in ((text, "w"), (tag, "t")):
         if line is None:
             continue
@@ -77,7 +76,6 @@ def from_sum_of_products(
                 unit = Sym("one_w") if variable == "w" else Num(1.0)
                 step = Op("*", (unit, substitute(change, {"w": Op("/", (Sym("w"), Sym("one_w")))})))
                 updates.append(f"{target} = {target} + {show(step)}")
-    del units
     needed = sorted(used & ({*_TRACES, "r"}))
     for missing in set(needed) ^ set(taus):
         raise fail("missing-parameter" if missing in needed else "unknown-trace",
@@ -90,20 +88,17 @@ def from_sum_of_products(
     for bound, value in (("w_min", w_min), ("w_max", w_max)):
         if value is not None:
             parameters.append(Parameter(name=bound, unit="w", default=float(value)))
-    try:
-        return PlasticityRule(
-            name=name, doc=text, source=source or "Davies et al. 2018, IEEE Micro 38(1):82",
-            parameters=tuple(parameters),
-            traces=tuple(Trace(name=n, side="pre" if n[0] == "x" else "post", tau=f"tau_{n}")
-                         for n in needed if n != "r"),
-            variables=(SynapseVariable(name="tag"),) if "t" in used or tag is not None else (),
-            third_factor=ThirdFactor(name="r", tau="tau_r") if "r" in used else None,
-            on_pre=tuple(on_pre), on_post=tuple(on_post),
-            w_min="w_min" if w_min is not None else None,
-            w_max="w_max" if w_max is not None else None,
-        )  # fmt: skip
-    except RanvierError as error:
-        raise RanvierError(*error.issues) from None
+    return PlasticityRule(
+        name=name, doc=text, source=source or "Davies et al. 2018, IEEE Micro 38(1):82",
+        parameters=tuple(parameters),
+        traces=tuple(Trace(name=n, side="pre" if n[0] == "x" else "post", tau=f"tau_{n}")
+                     for n in needed if n != "r"),
+        variables=(SynapseVariable(name="tag"),) if "t" in used or tag is not None else (),
+        third_factor=ThirdFactor(name="r", tau="tau_r") if "r" in used else None,
+        on_pre=tuple(on_pre), on_post=tuple(on_post),
+        w_min="w_min" if w_min is not None else None,
+        w_max="w_max" if w_max is not None else None,
+    )  # fmt: skip
 
 
 def _terms(expr: Expr, minus: bool = False) -> list[Expr]:

@@ -3,8 +3,8 @@
 A synapse is visited when a presynaptic spike arrives, and then catches up with what happened since
 the last arrival (Morrison et al. 2007, Neural Comput. 19:1437). What it needs: per row (the
 synapses of one source with one delay) the tick of the last arrival and the presynaptic traces just
-after it; per postsynaptic neuron its last spikes, newest first; the events of the third
-factor since the last sweep. A sweep catches all synapses up, so that spikes before it are done with.
+after it; per postsynaptic neuron its last spikes, newest first; the events of the third factor
+since the last sweep. A sweep catches all synapses up, so that what came before it is done with.
 
 All values are computed from physical events only: a trace from the value just after its last jump,
 a variable and the drift of w from event to event (arrival, postsynaptic spike, event of the third

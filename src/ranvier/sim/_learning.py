@@ -22,10 +22,8 @@ if {g}_table[p, 0] >= 0:
     first_{g} = {g}_table[p, 3]
     last_{g} = first_{g} + {g}_table[p, 2]
     acc_{g} = acc_p[{g}_table[p, 1] : {g}_table[p, 1] + {g}_table[p, 2]]
-    post_last_{g} = {g}_post_last[first_{g}:last_{g}]
     post_trace_{g} = {g}_post_trace[first_{g}:last_{g}]
-    hist_count_{g} = {g}_hist_count[first_{g}:last_{g}]
-    hist_base_{g} = {g}_hist_base[first_{g}:last_{g}]
+    hist_since_{g} = {g}_hist_since[p : p + 1]
     hist_tick_{g} = {g}_hist_tick[first_{g}:last_{g}]
     hist_trace_{g} = {g}_hist_trace[first_{g}:last_{g}]
     mod_count_{g} = {g}_mod_count[p : p + 1]
@@ -58,30 +56,25 @@ if {g}_table[p, 0] >= 0:
 _REWARD = """\
     for i in range(ev_ptr[t - ev_first], ev_ptr[t - ev_first + 1]):
         if {g}_scalars[4] <= ev_source[i] < {g}_scalars[5]:
-            m = {r}modulate(
+            if {r}modulate(
                 t, {value}, mod_count_{g}, mod_tick_{g}, mod_value_{g}, {g}_params, {g}_decays
-            )
-            if m == mod_tick_{g}.shape[0]:
+            ):
                 full_{g} = True
 """
 
 _FIRE = """\
 if s == {g}_table[p, 0]:
     for i in range(sent, at):
-        m = {r}post_spike(
-            history[i] - subs[s, 4], t, post_last_{g}, post_trace_{g}, hist_count_{g},
-            hist_tick_{g}, hist_trace_{g}, {g}_params, {g}_decays
-        )
-        if m == hist_tick_{g}.shape[1]:
+        if {r}post_spike(
+            history[i] - subs[s, 4], t, post_trace_{g}, hist_since_{g}, hist_tick_{g},
+            hist_trace_{g}, {g}_params, {g}_decays
+        ):
             full_{g} = True"""
 
 _SWEEP = """\
 if full_{g}:
     {r}sweep_rows({g}_start, {g}_table[p, 4], {g}_table[p, 5], t, {rest})
-    {r}clear_history(
-        0, {g}_table[p, 2], hist_count_{g}, hist_base_{g}, hist_tick_{g}, mod_count_{g},
-        mod_tick_{g}, mod_value_{g}
-    )"""
+    {r}swept(t, hist_since_{g}, mod_count_{g}, mod_tick_{g}, mod_value_{g})"""
 
 
 def learning_rules(kernels: Sequence[RuleKernel], jit: str) -> list[str]:
@@ -98,9 +91,9 @@ def learning_arguments(count: int) -> str:
 def _rest(g: str) -> str:
     given = [f"{g}_ident", f"{g}_scalars[0]", f"{g}_target", f"{g}_weight", f"{g}_syn"]
     given += [f"{g}_row_last", f"{g}_row_trace"]
-    given += [f"{name}_{g}" for name in ("post_last", "post_trace", "hist_count", "hist_base",
-                                         "hist_tick", "hist_trace", "mod_count", "mod_tick",
-                                         "mod_value")]  # fmt: skip
+    names = ("post_trace", "hist_since", "hist_tick", "hist_trace", "mod_count", "mod_tick",
+             "mod_value")  # fmt: skip
+    given += [f"{name}_{g}" for name in names]
     return ", ".join([*given, f"{g}_params", f"{g}_decays"])
 
 

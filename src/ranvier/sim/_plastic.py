@@ -23,16 +23,16 @@ __all__ = ["ARGUMENTS", "CHANGING", "Plastic", "kernel_numbers"]
 IntArray = NDArray[np.int64]
 
 CAPACITY = 32
-"""Spikes of a target between two sweeps at most."""
+"""Spikes of a target that are remembered; one less makes a sweep due."""
 CHANGING = (
-    "weight", "syn", "row_last", "row_trace", "post_last", "post_trace", "hist_count", "hist_base",
-    "hist_tick", "hist_trace", "mod_count", "mod_tick", "mod_value",
+    "weight", "syn", "row_last", "row_trace", "post_trace", "hist_since", "hist_tick",
+    "hist_trace", "mod_count", "mod_tick", "mod_value",
 )  # fmt: skip
 """Arrays of a plastic projection that a run changes."""
 ARGUMENTS = (
     "table", "delays", "row_of", "start", "ident", "target", "weight", "syn", "row_last",
-    "row_trace", "post_last", "post_trace", "hist_count", "hist_base", "hist_tick", "hist_trace",
-    "mod_count", "mod_tick", "mod_value", "params", "decays", "scalars",
+    "row_trace", "post_trace", "hist_since", "hist_tick", "hist_trace", "mod_count", "mod_tick",
+    "mod_value", "params", "decays", "scalars",
 )  # fmt: skip
 """What the worker is given of each plastic projection, in order. ``table`` [partitions, 7] has the
 row of its sub-block (-1: none), begin of its accumulators, neurons, first neuron, first row, last
@@ -122,11 +122,9 @@ class Plastic:
         n, parts = block.n, layout.parts
         self.row_last = np.zeros(row_at, np.int64)
         self.row_trace = np.zeros((row_at, len(kernel.pre)))
-        self.post_last = np.zeros(n, np.int64)
         self.post_trace = np.zeros((n, len(kernel.post)))
-        self.hist_count = np.zeros(n, np.int64)
-        self.hist_base = np.zeros(n, np.int64)
-        self.hist_tick = np.zeros((n, CAPACITY), np.int64)
+        self.hist_since = np.zeros(parts, np.int64)
+        self.hist_tick = np.full((n, CAPACITY), -1, np.int64)
         self.hist_trace = np.zeros((n, CAPACITY, len(kernel.history)))
         self.mod_count = np.ones(parts, np.int64)
         self.mod_tick = np.zeros((parts, CAPACITY), np.int64)
@@ -148,9 +146,9 @@ class Plastic:
         """For the worker, as ARGUMENTS."""
         return (
             self.places, self.delays, self.row_of, self.start, self.ident, self.target,
-            self.weight, self.syn, self.row_last, self.row_trace, self.post_last, self.post_trace,
-            self.hist_count, self.hist_base, self.hist_tick, self.hist_trace, self.mod_count,
-            self.mod_tick, self.mod_value, self.discrete.params, self.discrete.table, self.scalars,
+            self.weight, self.syn, self.row_last, self.row_trace, self.post_trace, self.hist_since,
+            self.hist_tick, self.hist_trace, self.mod_count, self.mod_tick, self.mod_value,
+            self.discrete.params, self.discrete.table, self.scalars,
         )  # fmt: skip
 
     def _list(self) -> _Listed:
@@ -207,31 +205,25 @@ class Plastic:
             low, high = place[3], place[3] + place[2]
             run(
                 self.start, place[4], place[5], tick, self.ident, int(self.scalars[0]),
-                self.target, weight, syn, self.row_last, self.row_trace, self.post_last[low:high],
-                self.post_trace[low:high], self.hist_count[low:high], self.hist_base[low:high],
-                self.hist_tick[low:high], self.hist_trace[low:high], self.mod_count[p : p + 1],
-                self.mod_tick[p], self.mod_value[p], self.discrete.params, self.discrete.table,
+                self.target, weight, syn, self.row_last, self.row_trace, self.post_trace[low:high],
+                self.hist_since[p : p + 1], self.hist_tick[low:high], self.hist_trace[low:high],
+                self.mod_count[p : p + 1], self.mod_tick[p], self.mod_value[p],
+                self.discrete.params, self.discrete.table,
             )  # fmt: skip
         return weight, syn
 
     def write(self, weights: NDArray[Any], tick: int) -> None:
         """New weights in canonical order from ``tick`` on."""
-        _, syn = self.now(tick)
-        self._settle(tick, self.weight, syn)
+        self._settle(tick, *self.now(tick))
         self.weight[:] = weights[self.order]
 
     def _settle(self, tick: int, weight: NDArray[Any], syn: NDArray[Any]) -> None:
         """Everything up to the last event of each synapse is in ``weight`` and ``syn``."""
         self.weight[:], self.syn[:] = weight, syn
-        kept = self.hist_count > 0
-        newest = self.hist_tick[np.arange(kept.size), np.maximum(self.hist_count - 1, 0)]
-        self.hist_base[kept] = newest[kept]
-        self.hist_count[:] = 0
-        last = self.mod_count - 1
-        parts = np.arange(last.size)
-        self.mod_tick[:, 0] = self.mod_tick[parts, last]
-        self.mod_value[:, 0] = self.mod_value[parts, last]
-        self.mod_count[:] = 1
+        swept = _compiled(self.kernel)["swept"]
+        for p in range(self.hist_since.size):
+            swept(tick, self.hist_since[p : p + 1], self.mod_count[p : p + 1], self.mod_tick[p],
+                  self.mod_value[p])  # fmt: skip
 
     def in_order(self, weights: NDArray[Any]) -> NDArray[Any]:
         """From the order of building to that of the network: by source, then as they were made."""
@@ -247,8 +239,10 @@ class Plastic:
 
     # -- checkpoints --------------------------------------------------------------------------
     def state(self, tick: int) -> dict[str, NDArray[Any]]:
-        """Independent of the layout: by synapse, by (source, delay), by neuron."""
-        self._settle(tick, *self._swept("sweep_rows", max(0, tick - 1)))
+        """Independent of the layout: by synapse, by (source, delay), by neuron. ``tick`` is the
+        next to be computed."""
+        done = max(0, tick - 1)
+        self._settle(done, *self._swept("sweep_rows", done))
         size, width = self.order.size, self.table.sources * max(1, self.delays.size)
         weight, syn = np.empty_like(self.weight), np.empty_like(self.syn)
         weight[self.order] = self.weight
@@ -260,8 +254,9 @@ class Plastic:
         used = int(np.argmax(self.places[:, 0] >= 0)) if size else 0
         return {
             "weight": weight, "syn": syn, "row_last": row_last, "row_trace": row_trace,
-            "post_last": self.post_last.copy(), "post_trace": self.post_trace.copy(),
-            "hist_base": self.hist_base.copy(), "mod_tick": self.mod_tick[used, :1].copy(),
+            "post_trace": self.post_trace.copy(), "hist_since": self.hist_since[used : used + 1],
+            "hist_tick": self.hist_tick.copy(), "hist_trace": self.hist_trace.copy(),
+            "mod_tick": self.mod_tick[used, :1].copy(),
             "mod_value": self.mod_value[used, :1].copy(),
         }  # fmt: skip
 
@@ -275,9 +270,9 @@ class Plastic:
         self.syn[:] = given["syn"][:, self.order]
         self.row_last[:] = given["row_last"][self.row_key]
         self.row_trace[:] = given["row_trace"][self.row_key]
-        for name in ("post_last", "post_trace", "hist_base"):
+        for name in ("post_trace", "hist_tick", "hist_trace"):
             getattr(self, name)[:] = given[name]
-        self.hist_count[:] = 0
+        self.hist_since[:] = given["hist_since"][0]
         self.mod_count[:] = 1
         self.mod_tick[:, 0] = given["mod_tick"][0]
         self.mod_value[:, 0] = given["mod_value"][0]
