@@ -19,7 +19,7 @@ import numpy as np
 
 from ranvier import apps, sim
 from ranvier.bench import activity
-from ranvier.compile import compile
+from ranvier.compile import compile, passes_from_text
 from ranvier.events import Events
 from ranvier.network import Network, Population, Projection, Sparse
 from ranvier.neurons import NeuronModel, Parameter, Port
@@ -116,7 +116,7 @@ def main() -> None:
     clock = [time.perf_counter()]
     network, stimulus = _make(args)
     clock.append(time.perf_counter())
-    passes = default_passes({"update": {"method": args.update}}, mapped=False)
+    passes = passes_from_text([f"update.method={args.update}"])
     program = compile(network, args.chip, dt=DT, passes=passes)
     clock.append(time.perf_counter())
     options: dict[str, Any] = {} if args.threads is None else {"threads": args.threads}
