@@ -111,9 +111,10 @@ class Built:
 
     def run(self) -> float:
         """Seconds of the simulation alone, as the program itself measures them."""
-        subprocess.run(
-            [str(self.folder / "main")], cwd=self.folder, check=True, capture_output=True
-        )
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        program = [str(self.folder / "main")]
+        subprocess.run(program, cwd=self.folder, check=True, capture_output=True)
+        self.cpu = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
         text = (self.folder / "results" / "last_run_info.txt").read_text()
         return float(text.split()[0])
 

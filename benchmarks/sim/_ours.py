@@ -19,7 +19,7 @@ import numpy as np
 
 from ranvier import apps, sim
 from ranvier.bench import activity
-from ranvier.compile import compile
+from ranvier.compile import compile, passes_from_text
 from ranvier.events import Events
 from ranvier.network import Network, Population, Projection, Sparse
 from ranvier.neurons import NeuronModel, Parameter, Port
@@ -53,16 +53,14 @@ WEIGHT, KICK, DELAY, DT = 0.275e-3, 68.75e-3, 1.8e-3, 1e-4
 
 
 def fly_network(data: dict[str, np.ndarray]) -> Network:
-    """The network of benchmarks/sim/fly.py. Stimulated neurons have no refractory time."""
+    """The network of benchmarks/sim/fly.py."""
     neurons, stimulated = int(data["neurons"]), data["stimulated"].astype(np.int64)
-    rest = np.full(neurons, 2.1e-3)
-    rest[stimulated] = 0
     n = stimulated.size
     return Network(
         name="fly",
         populations=(
             Population(name="sugar", shape=(n,)),
-            Population(name="brain", shape=(neurons,), model=FLY, parameters={"t_ref": rest}),
+            Population(name="brain", shape=(neurons,), model=FLY),
         ),
         projections=(
             Projection(
@@ -108,6 +106,7 @@ def main() -> None:
     parser.add_argument("--background")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--chip", default="ideal")
+    parser.add_argument("--update", default="auto", help="dense, lazy or auto")
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--skip", type=float, default=0.1)
     parser.add_argument("--repeats", type=int, default=1)
@@ -117,7 +116,8 @@ def main() -> None:
     clock = [time.perf_counter()]
     network, stimulus = _make(args)
     clock.append(time.perf_counter())
-    program = compile(network, args.chip, dt=DT)
+    passes = passes_from_text([f"update.method={args.update}"])
+    program = compile(network, args.chip, dt=DT, passes=passes)
     clock.append(time.perf_counter())
     options: dict[str, Any] = {} if args.threads is None else {"threads": args.threads}
     session = sim.session(program, **options)

@@ -99,8 +99,8 @@ def _build(report: dict) -> float:
 def _line(report: dict, seconds: float) -> str:
     rates = " ".join(f"{r:.2f}" for r in report["rates"].values())
     return (
-        f"{report['run'][0] / seconds:.3f} s/s ({report['cpu'][0] / seconds:.3f} cpu), build {_build(report):.1f} s,"
-        f" peak {report['peak_bytes'] / 1e9:.2f} GB, rates {rates}"
+        f"{report['run'][0] / seconds:.3f} s/s ({report['cpu'][0] / seconds:.3f} cpu),"
+        f" build {_build(report):.1f} s, peak {report['peak_bytes'] / 1e9:.2f} GB, rates {rates}"
     )
 
 

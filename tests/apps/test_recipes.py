@@ -70,3 +70,14 @@ def test_recipes_and_bundles_are_told_apart() -> None:
         apps.recipe("microcircuits")
     with pytest.raises(RanvierError):
         apps.recipe("digits")
+
+
+def test_the_small_microcircuit_fires_at_its_rates() -> None:
+    """Within 20 % of what NEST 3.10 gives at the same scale in one second."""
+    nest = {"L4E": 3.87, "L4I": 4.95, "L5E": 6.36, "L6I": 7.05, "L23I": 2.04}
+    network = apps.recipe("microcircuit").make(0.1, 0.1)
+    assert network.neurons == 7717
+    recording = sim.run(compile(network, "ideal", dt=1e-4), ticks=6000)
+    for name, rate in nest.items():
+        found = activity(recording.events[name].window(1000, 6000)).rate
+        assert found == pytest.approx(rate, rel=0.2)

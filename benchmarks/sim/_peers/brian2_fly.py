@@ -44,15 +44,11 @@ def main() -> None:
         """
         dv/dt = (v0 - v + g)/tm : volt (unless refractory)
         dg/dt = -g/tg : volt (unless refractory)
-        rest : second
         """,
-        threshold="v > vth", reset="v = v0; g = 0*mV", refractory="rest", method="exact",
+        threshold="v > vth", reset="v = v0; g = 0*mV", refractory=2.2 * ms, method="exact",
         namespace=constants,
     )  # fmt: skip
     group.v, group.g = -52 * mV, 0 * mV
-    rest = np.full(neurons, 2.2)
-    rest[data["stimulated"]] = 0
-    group.rest = rest * ms
     gate = "" if args.keep else "*int(not_refractory_post)"
     synapses = Synapses(
         group, group, "count : 1", on_pre=f"g += wsyn*count{gate}", delay=1.8 * ms,
@@ -62,8 +58,9 @@ def main() -> None:
     synapses.count = data["count"].astype(np.float64)
     tick, index = data["stimulus"]
     source = SpikeGeneratorGroup(data["stimulated"].size, index, tick * 0.1 * ms)
-    kick = Synapses(source, group, on_pre="v += kick", namespace=constants)
+    kick = Synapses(source, group, on_pre=f"v += kick{gate}", namespace=constants)
     kick.connect(i=np.arange(data["stimulated"].size), j=data["stimulated"])
+    kick.pre.when = "before_thresholds"  # a kick fires its cell in the step after it
     network = b2.Network(group, synapses, source, kick, SpikeMonitor(group, name="spikes"))
     network.run(args.seconds * second)
     made = time.perf_counter()
