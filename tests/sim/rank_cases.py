@@ -27,7 +27,12 @@ TICKS = 90
 
 
 def network(
-    *, size: int = 500, shortest: float = 3e-3, poisson: bool = True, graded: bool = False
+    *,
+    size: int = 500,
+    shortest: float = 3e-3,
+    poisson: bool = True,
+    graded: bool = False,
+    gaps: bool = False,
 ) -> Network:
     """Two populations that excite and inhibit each other, by rule and by table, with delays."""
     small = 180 if size > 100 else 60
@@ -54,6 +59,10 @@ def network(
         join("in", "i", Sparse(rng.integers(0, 40, 400), rng.integers(0, small, 400),
                                np.full(400, 0.3), (40, small))),
     ]  # fmt: skip
+    if gaps:
+        wires = Rule("fixed_indegree", size, size, {"k": 3}, 0.2, seed=7)
+        projections.append(Projection(source="e", target="e", connectivity=wires, port="current",
+                                      gap="v", name="gap"))  # fmt: skip
     if graded:
         populations.append(Population(name="g", shape=(200,), model=get("relu")))
         projections.append(join_graded("e", "g", size, 200, shortest))
@@ -81,7 +90,7 @@ def programs() -> dict[str, Program]:
     lazy = passes_from_text(["update.method=lazy"])
     return {
         "float64": compile(network(), "ideal", dt=1e-3),
-        "one tick": compile(network(shortest=1e-3), "ideal", dt=1e-3),
+        "gaps": compile(network(gaps=True), "ideal", dt=1e-3),
         "tiny": compile(network(size=24), "ideal", dt=1e-3),
         "graded float32": compile(network(graded=True), "ideal32", dt=1e-3),
         "lazy": compile(network(poisson=False), "ideal", dt=1e-3, passes=lazy),

@@ -125,7 +125,8 @@ class RankSession(Session):
                 limit="1 rank",
                 hint=("run on one rank", "give every synapse between neurons a delay of one tick"),
             )
-        self.interval = shortest_delay(program) or max(1, a.depth - 2)
+        # Electrical synapses read the states of the tick before.
+        self.interval = 1 if a.gaps.used else shortest_delay(program) or max(1, a.depth - 2)
         self._bounds = np.searchsorted(a.layout.rank, np.arange(self.ranks + 1)).astype(np.int64)
         return a
 
@@ -182,6 +183,8 @@ class RankSession(Session):
             self._compile(first, rest)
         for begin in range(first, stop, self.interval):
             end = min(stop, begin + self.interval)
+            if self._arrays.gaps.used:
+                self._share_signals(begin)
             self._crew(begin, end, self._oldest, *rest)
             began = time.perf_counter()
             self._exchange(begin, end, failed=bool(fault.max() >= 0))
@@ -233,6 +236,19 @@ class RankSession(Session):
             pack_values(begin, end, low, high, *tables, a.hist_value, values)
             starts, everything = self._allgather("in_value", values[:spikes], sizes)
             unpack_values(begin, end, me, bounds, starts, *tables, a.hist_value, everything)
+
+    def _share_signals(self, tick: int) -> None:
+        """States that electrical synapses read at a tick, from every rank to all."""
+        neurons = self.program.neurons
+        row = self._arrays.gaps.signal[tick & 1]
+        slots = [self._slots(rank) for rank in range(self.ranks)]
+        sizes = [s.stop - s.start for s in slots]
+        mine = slots[self.rank]
+        for at in range(0, row.size - neurons + 1, neurons):
+            states = row[at : at + neurons]
+            self._comm.Allgatherv(states[mine].copy(), [states, sizes])
+            self.bytes_sent += sizes[self.rank] * row.itemsize
+            self.bytes_received += (neurons - sizes[self.rank]) * row.itemsize
 
     def _allgather(
         self, name: str, mine: NDArray[Any], sizes: IntArray
