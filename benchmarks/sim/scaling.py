@@ -134,6 +134,10 @@ def main() -> None:
         a["seconds"] / b["seconds"] for a, b in zip(runs["one"], runs["weak"], strict=True)
     )
     waiting = statistics.median(row[3] for r in runs["strong"] for row in r["rows"])
+    computing = {
+        k: statistics.median(r["seconds"] - row[3] for r in v for row in r["rows"])
+        for k, v in runs.items()
+    }
     if not given.json:
         for name, value in seconds.items():
             spikes = runs[name][0]["spikes"]
@@ -152,6 +156,7 @@ def main() -> None:
         bytes_error=error,
         weak_efficiency=weak,
         exchange_seconds=waiting,
+        compute_seconds=computing,
         neurons=given.neurons,
         ticks=given.ticks,
         spikes=runs["one"][0]["spikes"],

@@ -216,13 +216,20 @@ def raised(what: str, comm: Any) -> Any:
                                        "messages": dict(every[0])}  # fmt: skip
 
 
-def instant() -> Network:
+def instant() -> Program:
     population = (nets.source(), nets.lif("h", 300), nets.lif("o", 300))
     return compile(
         Network(
             name="instant",
             populations=population,
-            projections=(nets.join("h", "o", Sparse([0], [0], [1.0], (300, 300)), delay=0.0),),
+            projections=(
+                nets.join(
+                    "h",
+                    "o",
+                    Sparse(np.array([0]), np.array([0]), np.ones(1), (300, 300)),
+                    delay=0.0,
+                ),
+            ),
             outputs=("o",),
         ),
         "ideal",

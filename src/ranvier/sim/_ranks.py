@@ -329,7 +329,7 @@ class RankSession(Session):
         recorder = copy(self._recorder)
         parts = recorder.parts[known:]
         none = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, self._dtype))
-        columns = [np.concatenate([none[0], *(p[0] for p in parts)])]
+        columns: list[Any] = [np.concatenate([none[0], *(p[0] for p in parts)])]
         columns.append(np.concatenate([none[1], *(p[1] for p in parts)]))
         graded = self._arrays.make.graded
         if graded:
