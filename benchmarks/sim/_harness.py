@@ -23,7 +23,7 @@ from benchmarks._common import peer_python
 
 __all__ = [
     "PEERS", "Built", "arguments", "brian2", "cores", "interleaved", "nest", "nest_best", "ours",
-    "say",
+    "ours_by_threads", "say",
 ]  # fmt: skip
 
 PEERS = Path(__file__).parent / "_peers"
@@ -83,9 +83,19 @@ def nest_best(
     python: str, script: str, options: Sequence[str], *, threads: int
 ) -> tuple[int, dict[int, dict[str, Any]]]:
     """NEST on 1 .. ``threads`` threads (powers of two): the best number, and what each gave."""
-    numbers = sorted({threads, *(2**k for k in range(8) if 2**k <= threads)})
-    found = {n: told([python, str(PEERS / script), *options, "--threads", str(n)]) for n in numbers}
+    start = [python, str(PEERS / script), *options, "--threads"]
+    found = {n: told([*start, str(n)]) for n in _numbers(threads)}
     return min(found, key=lambda n: float(np.median(found[n]["run"]))), found
+
+
+def ours_by_threads(options: Sequence[str], *, threads: int) -> dict[int, dict[str, Any]]:
+    """Our side on 1 .. ``threads`` threads (powers of two); once more before, for the kernels."""
+    ours(*options, "--threads", "1", "--seconds", "0.01")
+    return {n: ours(*options, "--threads", str(n)) for n in _numbers(threads)}
+
+
+def _numbers(threads: int) -> list[int]:
+    return sorted({threads, *(2**k for k in range(8) if 2**k <= threads)})
 
 
 class Built:
@@ -96,6 +106,8 @@ class Built:
         first, *rest = options
         command = [python, str(PEERS / script), first, str(folder), *rest]
         self.report = told(command)
+        self.cpu = float("nan")
+        """Processor seconds of the last run, making the synapses included."""
 
     def run(self) -> float:
         """Seconds of the simulation alone, as the program itself measures them."""
@@ -111,10 +123,6 @@ class Built:
         times = next(results.glob("_dynamic_array_spikes_t_*"))
         index = next(results.glob("_dynamic_array_spikes_i_*"))
         return np.fromfile(times, np.float64), np.fromfile(index, np.int32)
-
-    def peak_bytes(self) -> int:
-        """Peak memory of the largest program run so far."""
-        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 def interleaved(

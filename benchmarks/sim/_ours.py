@@ -131,12 +131,14 @@ def main() -> None:
         first = 0
     clock.append(time.perf_counter())
     runs: list[float] = []
+    busy: list[float] = []
     for k in range(args.repeats):
         if stimulus is not None and k:
             session = sim.session(program, **options)
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         session.advance(stimulus, ticks=ticks)
         runs.append(time.perf_counter() - start)
+        busy.append(time.process_time() - used)
     whole = session.recording().events
     length = first + ticks * (args.repeats if stimulus is None else 1)
     events = {name: e.window(first, length) for name, e in whole.items()}
@@ -155,6 +157,7 @@ def main() -> None:
             {
                 **dict(zip(names, np.diff(clock).tolist(), strict=True)),
                 "run": runs,
+                "cpu": busy,
                 "rates": {name: activity(e).rate for name, e in events.items()},
                 "spikes": sum(len(e) for e in events.values()),
                 "peak_bytes": memory,

@@ -71,7 +71,7 @@ def _case(args, python: str, folder: Path, neurons: int, bits: int) -> None:
     rate = spikes / neurons / args.seconds
     known = {
         "neurons": neurons, "precision": bits, "seconds": args.seconds, "repeats": args.repeats,
-        "brian2_threads": best, "brian2_by_threads": first, "brian2_rate": rate,
+        "brian2_threads": best, "brian2_by_threads": first, "brian2_rate": rate, "brian2_cpu": built[best].cpu,
         "brian2_compile_s": built[best].report["compile"], "brian2": built[best].report["brian2"],
     }  # fmt: skip
     if alone:
@@ -83,7 +83,7 @@ def _case(args, python: str, folder: Path, neurons: int, bits: int) -> None:
     finish(
         name, ours=mid, peer=peer, unit="s", ratio=ratio,
         goal=f">= {GOAL} x Brian2's C++ program at its best, same rate",
-        holds=ratio >= GOAL and close, threads=threads, rate=own, rates_agree=close, **known,
+        holds=ratio >= GOAL and close, threads=threads, rate=own, rates_agree=close, cpu=mine[-1]["cpu"][0], **known,
     )  # fmt: skip
 
 

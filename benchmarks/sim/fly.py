@@ -87,7 +87,7 @@ def main() -> None:
         known = {
             "neurons": args.neurons, "edges": args.edges, "spikes_brian2": int(theirs.size),
             "active_brian2": int(np.unique(index).size), "seconds": args.seconds,
-            "repeats": args.repeats, "threads": args.threads,
+            "repeats": args.repeats, "threads": args.threads, "brian2_cpu": program.cpu,
             "brian2_build_s": program.report["generate"] + program.report["compile"],
             "brian2": program.report["brian2"],
         }  # fmt: skip
@@ -103,7 +103,7 @@ def main() -> None:
     finish(
         "sim/fly", ours=mid, peer=peer, unit="s", ratio=ratio,
         goal=f">= {GOAL} x Brian2's C++ program, same spikes",
-        holds=ratio >= GOAL and first is None, spikes=int(own.size), first_difference=first,
+        holds=ratio >= GOAL and first is None, spikes=int(own.size), cpu=mine[-1]["cpu"][0], first_difference=first,
         different_spikes=int(differs.size), compile_s=mine[0]["compile"],
         prepare_s=mine[0]["prepare"], peak_bytes=mine[0]["peak_bytes"], **known,
     )  # fmt: skip

@@ -128,12 +128,12 @@ def test_inputs_under_way_that_no_memory_holds() -> None:
 
 
 def test_delay_rounding_is_labelled() -> None:
-    def labels(seconds: Any, dt: float = 1e-3) -> list[str]:
+    def labels(seconds: Any, dt: float = 1e-3, **options: Any) -> list[str]:
         network = wide(2, 2)
         network = network.replace(
             projections=(nets.join("in", "big", OneToOne([1, 1], 2), delay=seconds),)
         )
-        program = compile(network, "ideal", dt=dt)
+        program = compile(network, "ideal", dt=dt, **options)
         ticks = sorted(program.row_delay.tolist())
         return [str(ticks), *(i.message for i in program.issues if i.code == "delay-rounded")]
 
@@ -142,7 +142,18 @@ def test_delay_rounding_is_labelled() -> None:
     assert labels([2.5e-3, 2.4e-3]) == [
         "[2, 3]", "delays rounded to ticks of 0.001 s, by at most 0.0005 s",
     ]  # fmt: skip
-    assert labels(0.3e-3) == ["[1, 1]", "delays rounded to ticks of 0.001 s, by at most 0.0007 s"]
+    rounding = {"passes": passes_from_text(["quantise.short_delays=round"])}
+    assert labels(0.3e-3, **rounding) == [
+        "[1, 1]", "delays rounded to ticks of 0.001 s, by at most 0.0007 s",
+    ]  # fmt: skip
+    with pytest.raises(RanvierError) as caught:
+        labels([2e-3, 0.3e-3])
+    assert str(caught.value) == (
+        "in->big: delay is shorter than a tick; got 0.0003 s; allowed: 0.001 s (dt) or more, 0 for "
+        "the same tick, or None for one tick. compile with dt=0.0003; or round up to one tick: "
+        "--set quantise.short_delays=round."
+    )
+    assert labels(1e-3 - 1e-12) == ["[1, 1]"]
     assert labels(0.0) == ["[0, 0]"]
     assert labels([0.1 + 0.2, 0.3], 0.1) == ["[3, 3]"]
 

@@ -19,9 +19,11 @@ from ranvier.errors import RanvierError
 from ranvier.network import (
     Distribution,
     Exponential,
+    Grid,
     Network,
     Normal,
     Rule,
+    Space,
     Sparse,
     TickTable,
     Uniform,
@@ -146,3 +148,19 @@ def test_a_relay_with_drawn_delays_is_refused() -> None:
     )  # fmt: skip
     with pytest.raises(RanvierError, match="unequal delays cannot be folded"):
         compile(net, chip, dt=1e-3)
+
+
+def test_rules_by_distance_are_kept(tmp_path: Path) -> None:
+    grid = Grid((5, 3), (5.0, 3.0))
+    rng = np.random.default_rng(0)
+    rule = Rule("distance_exponential", 15, 12, {"p_max": 0.9, "lambda": 1.5}, 0.2, 3,
+                space=Space(grid, rng.random((12, 2)) * 4, (5.0, 3.0)))  # fmt: skip
+    net = network(rule, LAW)
+    program = compile(net, "ideal", dt=1e-3)
+    program.save(tmp_path / "p")
+    made = load_program(tmp_path / "p").rules[0]
+    whole = list(rule.chunks(0, 12, delay=LAW, dt=1e-3))
+    assert whole
+    for a, b in zip(whole, made.chunks(0, 12, 1e-3), strict=True):
+        for x, y in zip(a, b, strict=True):
+            assert np.array_equal(x, y)  # type: ignore[arg-type]

@@ -30,6 +30,7 @@ from ranvier.network import (
     Rule,
     Space,
     Uniform,
+    _space,
     estimate,
     load,
     refuse_too_large,
@@ -281,9 +282,11 @@ def test_large_totals_are_split_exactly() -> None:
      ("distance_gaussian", {"sigma": 2.0, "radius": 0.4})],
 )  # fmt: skip
 def test_distances(
-    name: str, parameters: dict[str, float], axes: int, period: float | None
-) -> None:
+    name: str, parameters: dict[str, float], axes: int, period: float | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """Each pair is connected as often as its distance says, over seeds and pairs."""
+    monkeypatch.setattr(_space, "PER_CELL", 4)  # so that few neurons lie in many cells
     rng = np.random.default_rng(1)
     pre, post = rng.random((90, axes)), rng.random((70, axes)) * 1.2 - 0.1
     space, parameters = Space(pre, post, period), {"p_max": 0.8, **parameters}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ranvier.neurons import Discrete
-from ranvier.neurons._random import draw
+from ranvier.neurons._random import draws_of
 
 Trace = dict[str, Any]
 
@@ -36,8 +36,8 @@ def run_kernel(
     for t in range(ticks):
         arriving = [float(given[p][t]) if p in given else 0.0 for p in kernel.ports]
         drawn = [
-            float(draw(kind, 1, "run", neurons=[0], tick=t, index=i, values=discrete.values)[0])
-            for i, kind in enumerate(kernel.draws)
+            float(x[0])
+            for x in draws_of(kernel, 1, "run", neurons=[0], tick=t, values=discrete.values)
         ]
         rows.append(step(*state, *arriving, *values, *drawn))
         state = list(rows[-1][: len(kernel.state)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import math
+from decimal import Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from ranvier.errors import RanvierError
 from ranvier.neurons import Kernel, NeuronModel, Parameter, Port, discretise, get, with_reset
+from ranvier.neurons._lower import HELPERS
 
 numba = pytest.importorskip("numba")
 
@@ -35,6 +37,12 @@ CASES = [
     ("adex", "euler_sequential", {"t_ref": 1e-3}, 1e-9),
     ("adex", None, {}, 1e-9),
     ("relu", None, {"gain": 0.3}, 1.0),
+    ("iaf_cond_alpha", None, {"tau_syn_ex": 1e-3}, 8e-9),
+    ("aeif_cond_exp", None, {}, 5e-8),
+    ("hh", None, {}, 3e-8),
+    ("dpi", None, {}, 4e-11),
+    ("stochastic_lif", None, {"t_ref": 1e-3}, 1.0),
+    ("sigma_delta", None, {}, 0.2),
 ]
 
 
@@ -227,3 +235,68 @@ def test_a_parameter_may_have_any_legal_name(run: Any) -> None:
         reset=("self = -values",),
     )  # fmt: skip
     assert run(discretise(model, {}, 0.1), 300, {"state": 3.0})["spikes"]
+
+
+def helper(kind: str) -> tuple[Any, Any]:
+    """The helper in Python and compiled."""
+    text = HELPERS[""] + "@njit\n" + HELPERS[kind]
+    both: list[Any] = []
+    for decorator in (lambda f: f, numba.njit(error_model="numpy")):
+        space: dict[str, Any] = {"njit": decorator}
+        exec(text, space)
+        both.append(space[text.split("def ")[1].split("(")[0]])
+    return both[0], both[1]
+
+
+def test_exp_is_within_one_ulp_and_the_same_everywhere() -> None:
+    plain, fast = helper("exp")
+    rng = np.random.default_rng(3)
+    x = np.concatenate(
+        [rng.uniform(-700, 299, 3000), rng.uniform(-1, 1, 3000), rng.normal(0, 1e-8, 99)]
+    )
+    with localcontext() as context:
+        context.prec = 40
+        worst = 0.0
+        for v in x.tolist():
+            found = plain(v)
+            assert found == fast(v)
+            exact = Decimal(v).exp()
+            worst = max(
+                worst, abs(float((Decimal(found) - exact) / Decimal(math.ulp(float(exact)))))
+            )
+    assert worst < 1.0
+    assert plain(0.0) == 1.0
+    assert plain(1e9) == plain(300.0) == pytest.approx(math.exp(300), rel=1e-15)
+    assert 0 < plain(-1e9) < 1e-307
+    assert math.isnan(plain(math.nan))
+    assert math.isnan(fast(math.nan))
+
+
+def test_exprel_is_accurate_on_both_sides_of_its_switch() -> None:
+    plain, fast = helper("expm1_over")
+    rng = np.random.default_rng(4)
+    x = np.concatenate(
+        [rng.uniform(-40, 40, 2000), rng.uniform(-1, 1, 2000), [0.0, 0.5, -0.5, 1e-300]]
+    )
+    for v in x.tolist():
+        assert plain(v) == fast(v)
+        exact = math.expm1(v) / v if v else 1.0
+        assert plain(v) == pytest.approx(exact, rel=1e-15)
+
+
+INLINED = "@njit(error_model='numpy', fastmath=False, forceinline=True)"
+
+
+def test_exponentials_vectorise() -> None:
+    """A loop over the exponential integrate-and-fire neuron has packed multiplications."""
+    discrete = discretise(get("eif"), {}, 1e-4, "exponential_euler", ports=["current"])
+    kernel = discrete.kernel
+    params = ", ".join(f"p{i}" for i in range(len(kernel.params)))
+    loop = f"\n\n@njit(error_model='numpy')\ndef loop(v, r, x, o, {params}):\n"
+    loop += "    for k in range(v.shape[0]):\n"
+    loop += f"        v[k], r[k], o[k] = step(v[k], r[k], x[k], {params})\n"
+    space: dict[str, Any] = {"njit": numba.njit}
+    exec(kernel.module(decorator=INLINED) + loop, space)
+    space["loop"](*(np.zeros(1000) for _ in range(4)), *map(float, discrete.values.values()))
+    assembly = "".join(space["loop"].inspect_asm().values())
+    assert any(word in assembly for word in ("vmulpd", "mulpd", "fmul.2d", "fmul\tv"))

@@ -158,3 +158,20 @@ def test_scale_is_one_multiplication_after_the_sum() -> None:
         replace(model, ports=(replace(model.ports[0], scale="exp(1)/tav"),))
     with pytest.raises(RanvierError, match="not finite"):
         discretise(model, {"tau": 0.0}, 1e-4, ports=[])
+
+
+def test_rates_weights_and_scales_for_each_neuron() -> None:
+    model = with_poisson(get("iaf_psc_alpha"), "exc")
+    values = {
+        "poisson_rate": np.array([0.0, 1000.0, 20_000.0]),
+        "poisson_weight": np.array([1e-12, 2e-12, 3e-12]),
+        "tau_syn_ex": np.array([1e-3, 2e-3, 4e-3]),
+    }
+    many = discretise(model, values, 1e-4)
+    assert many.values["poisson_count__mean"] == pytest.approx([0.0, 0.1, 2.0])
+    assert many.values["exc__scale"] == pytest.approx(math.e / values["tau_syn_ex"])
+    for i in range(3):
+        one = discretise(model, {n: float(x[i]) for n, x in values.items()}, 1e-4)
+        assert one.kernel.key == many.kernel.key
+        for name, value in one.values.items():
+            assert value == pytest.approx(np.broadcast_to(many.values[name], 3)[i], rel=1e-14)

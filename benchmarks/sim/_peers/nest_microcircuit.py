@@ -79,11 +79,12 @@ def main() -> None:
     dt = 0.1
     populations, recorder, times = build(plan, dt=dt, threads=args.threads, seed=args.seed)
     nest.Run(args.skip * 1e3)
-    times["run"] = []
+    times["run"], times["cpu"] = [], []
     for _ in range(args.repeats):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         nest.Run(args.seconds * 1e3)
         times["run"].append(time.perf_counter() - start)
+        times["cpu"].append(time.process_time() - used)
     nest.Cleanup()
     events = recorder.events
     senders, steps = np.asarray(events["senders"]), np.asarray(events["times"])

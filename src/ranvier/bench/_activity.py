@@ -16,8 +16,8 @@ BIN = 3e-3
 """Bin [s] of the spike counts in :func:`synchrony` (Potjans & Diesmann 2014)."""
 SAMPLE = 1000
 """Neurons whose counts are added up in :func:`synchrony` there."""
-LEAST = 3
-"""Spikes a neuron needs for the CV of its intervals."""
+LEAST = 10
+"""Spikes a neuron needs for the CV of its intervals, which is too small where they are few."""
 
 
 @dataclass(frozen=True, kw_only=True)

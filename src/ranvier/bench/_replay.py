@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ranvier.bench._realised import Realised
 from ranvier.compile import synapse_ports
 from ranvier.events import Events
-from ranvier.network import Network
+from ranvier.network import Distribution, Network, Rule, TickTable
 
 __all__ = ["Wire", "chip_wires", "reference_wires", "summed"]
 
@@ -55,6 +55,9 @@ def reference_wires(
         place = np.flatnonzero(synapses.post == index)
         if p.delay is None:
             ticks = np.full(place.size, one_tick, np.int64)
+        elif isinstance(p.delay, Distribution):
+            late = cast("Rule", p.connectivity).listed(TickTable.of(p.delay, dt))[1]
+            ticks = np.asarray(late)[place].astype(np.int64)
         else:
             given = np.asarray(p.delay, np.float64)
             exact = (given.ravel()[synapses.origin[place]] if given.ndim else given) / dt

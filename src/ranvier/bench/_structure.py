@@ -14,7 +14,7 @@ from ranvier.bench._metrics import Share, share
 from ranvier.compile import Program, load_program, projection_weights
 from ranvier.errors import RanvierError, fail
 from ranvier.events import Recording, load_recording
-from ranvier.network import Network, Population, Projection, load
+from ranvier.network import Distribution, Network, Population, Projection, load
 
 __all__ = ["Difference", "Differences", "differences", "read"]
 
@@ -211,6 +211,12 @@ def _population(a: Population, b: Population) -> Iterator[Difference]:
                 yield from _plain(f"{where}.{name}", left.get(name), right.get(name))
 
 
+def _delay(delay: Any) -> str:
+    if delay is None:
+        return "one tick"
+    return str(delay) if isinstance(delay, Distribution) else f"{_short(delay)} s"
+
+
 def _projection(a: Projection, b: Projection) -> Iterator[Difference]:
     where = a.name
     for part in ("source", "target", "port"):
@@ -218,8 +224,10 @@ def _projection(a: Projection, b: Projection) -> Iterator[Difference]:
     if a.delay is None or b.delay is None:
         yield from _plain(
             f"{where}.delay",
-            *("one tick" if p.delay is None else f"{_short(p.delay)} s" for p in (a, b)),
+            *(_delay(p.delay) for p in (a, b)),
         )
+    elif isinstance(a.delay, Distribution) or isinstance(b.delay, Distribution):
+        yield from _plain(f"{where}.delay", str(a.delay), str(b.delay))
     else:
         yield from _values(f"{where}.delay", a.delay, b.delay, " s")
     yield from _plain(f"{where}.kind", a.connectivity.kind, b.connectivity.kind)

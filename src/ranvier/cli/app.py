@@ -81,8 +81,8 @@ def app(
         )  # fmt: skip
         wrote = ["", f"wrote {out / name}.png and {out / 'recording'}"]
     rows = [
-        (p, m.neurons, f"{m.rate:.2f}", _told(recipe.rates.get(p)), f"{m.irregularity:.2f}",
-         f"{m.synchrony:.2f}")
+        (p, m.neurons, f"{m.rate:.2f}", _told(recipe.rates.get(p)), _told(m.irregularity),
+         _told(m.synchrony))
         for p, m in measured.items()
     ]  # fmt: skip
     columns = ["population", ">neurons", ">rate [1/s]", ">published", ">CV ISI", ">synchrony"]
@@ -91,8 +91,8 @@ def app(
     return 0
 
 
-def _told(rate: float | None) -> str:
-    return "" if rate is None else f"{rate:.2f}"
+def _told(value: float | None) -> str:
+    return "" if value is None or value != value else f"{value:.2f}"
 
 
 COMMAND = Command(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.network import TickTable
+from ranvier.plasticity import PlasticityRule
 
 if TYPE_CHECKING:
     from ranvier.compile._program import Program
@@ -150,6 +151,14 @@ def _check_rows(program: Program) -> None:
         _indices(table.origin, f"origin of {table.name}", 0, 2**62)
         _want(table.origin.size == table.count, f"origin of {table.name}")
         _want(isinstance(table.encoding, dict), f"encoding of {table.name}")
+    for table in program.plastic:
+        _whole(table.source, table.name, program.sources)
+        _whole(table.sources, table.name, program.sources - table.source + 1)
+        _whole(table.block, table.name, len(program.blocks))
+        _whole(table.port, table.name, 2**16)
+        PlasticityRule.from_dict(table.rule)
+        inputs = [b.population for b in program.inputs]
+        _want(not table.reward or table.reward in inputs, f"reward of {table.name}")
     for table in program.gaps:
         for values, name, most in (
             (table.pre, "pre", program.neurons),

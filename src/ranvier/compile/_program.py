@@ -24,6 +24,7 @@ __all__ = [
     "Bridge",
     "GapTable",
     "InputBlock",
+    "PlasticTable",
     "Program",
     "ProjectionTable",
     "RuleTable",
@@ -103,6 +104,10 @@ class RuleTable:
 
     def make(self) -> Rule:
         """The rule itself."""
+        return self._made
+
+    @cached_property
+    def _made(self) -> Rule:
         return Rule(**self.rule)
 
     def delays(self) -> Distribution | None:
@@ -117,6 +122,25 @@ class RuleTable:
         return self.make().chunks(
             first, last, delay=self.delays(), dt=dt, weights=weights, most=most
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlasticTable:
+    """A projection whose weights change: its rule as a statement, and where its ends lie.
+
+    Its synapses are the packed ones of the projection ``name``, or its rule of connection. Sources
+    are the slots from ``source`` on, targets the neurons of block ``block`` at port ``port``;
+    ``reward`` names the input that carries the third factor.
+    """
+
+    name: str
+    source: int
+    sources: int
+    block: int
+    port: int
+    rule: Mapping[str, Any]
+    parameters: Mapping[str, float]
+    reward: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -182,6 +206,7 @@ class Program:
     projections: tuple[ProjectionTable, ...] = ()
     rules: tuple[RuleTable, ...] = ()
     gaps: tuple[GapTable, ...] = ()
+    plastic: tuple[PlasticTable, ...] = ()
     cores: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     tables: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
     ledger: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
@@ -228,7 +253,7 @@ def _encode(program: Program) -> tuple[Any, dict[str, NDArray[Any]]]:
     return pack_arrays(_plain(program), "", arrays), arrays
 
 
-_TABLES = ("blocks", "projections", "rules", "gaps")
+_TABLES = ("blocks", "projections", "rules", "gaps", "plastic")
 
 
 def _plain(program: Program) -> dict[str, Any]:
@@ -265,6 +290,7 @@ def _make(data: dict[str, Any]) -> Program:
     items["projections"] = tuple(ProjectionTable(**p) for p in items["projections"])
     items["rules"] = tuple(RuleTable(**r) for r in items["rules"])
     items["gaps"] = tuple(GapTable(**g) for g in items["gaps"])
+    items["plastic"] = tuple(PlasticTable(**p) for p in items["plastic"])
     items["bridges"] = tuple(Bridge(**b) for b in items["bridges"])
     items["probes"] = tuple(Probe(**p) for p in items["probes"])
     items["issues"] = tuple(_issue(i) for i in items["issues"])

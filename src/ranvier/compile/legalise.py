@@ -38,7 +38,7 @@ class Legalise:
             network, folded = fold_relays(network)
             issues += folded
         chosen: dict[str, str] = {}
-        refused = _no_gaps(network, draft)
+        refused = _no_gaps(network, draft) + _no_plasticity(network, draft)
         incoming: dict[str, dict[str, Incoming]] = defaultdict(dict)
         for p in network.projections:
             signal = network.population(p.source).signal
@@ -79,6 +79,24 @@ class Legalise:
         issues += _zero_delays(network, draft.chip.min_delay)
         issues += _coarse_ticks(network, draft.dt)
         return replace(draft, network=network, implementations=chosen, issues=tuple(issues))
+
+
+def _no_plasticity(network: Network, draft: Draft) -> list[Issue]:
+    """Weights change on the ideal machines only."""
+    if draft.chip.dtype != "i8" and draft.chip.topology is None:
+        return []
+    return [
+        Issue(
+            code="plasticity-not-on-chip",
+            severity="refused",
+            where=p.name,
+            message=f"{draft.chip.title} is not known to learn here",
+            got=p.plasticity.rule.name,
+            hint=("train on the ideal chip and read the weights back", "leave plasticity out"),
+        )
+        for p in network.projections
+        if p.plasticity is not None
+    ]
 
 
 def _no_gaps(network: Network, draft: Draft) -> list[Issue]:

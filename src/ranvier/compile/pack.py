@@ -13,6 +13,7 @@ from ranvier.compile._program import (
     Block,
     GapTable,
     InputBlock,
+    PlasticTable,
     Program,
     ProjectionTable,
     RuleTable,
@@ -84,6 +85,7 @@ class Pack:
             ),
             rules=rules,
             gaps=_gaps(draft, layout),
+            plastic=_plastic(draft, layout),
             cores=np.array([placement[v] for v in order], np.int64),
             tables=_tables(draft, layout.slots, layout.sources),
             # A network without neurons still has its one core, with nothing on it.
@@ -266,6 +268,29 @@ def _in_order(draft: Draft, pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
         done.append(ready)
         del waiting[ready]
     return tuple(sorted(pieces, key=lambda piece: done.index(piece.population)))
+
+
+def _plastic(draft: Draft, layout: _Layout) -> tuple[PlasticTable, ...]:
+    """Projections whose weights change, in the network's order."""
+    found: list[PlasticTable] = []
+    numbers = {block.population: k for k, block in enumerate(layout.blocks)}
+    for p in draft.network.projections:
+        if p.plasticity is None:
+            continue
+        slots = layout.slots[p.source]
+        found.append(
+            PlasticTable(
+                name=p.name,
+                source=int(slots[0]),
+                sources=int(slots.size),
+                block=numbers[p.target],
+                port=int(draft.quantised[p.target].encodings[p.name]["port"]),
+                rule=p.plasticity.rule.to_dict(),
+                parameters=dict(p.plasticity.parameters),
+                reward=p.plasticity.reward,
+            )
+        )
+    return tuple(found)
 
 
 def _gaps(draft: Draft, layout: _Layout) -> tuple[GapTable, ...]:

@@ -25,12 +25,14 @@ class Quantise:
     """Rounds with the chip's own quantiser, and states how far delays moved.
 
     ``drop_zeros`` leaves out synapses whose weight becomes 0. ``long_delays``: ``"refuse"``, or
-    ``"clip"`` to the chip's longest. ``keep_rules``: procedural connectivity stays a rule where the
+    ``"clip"`` to the chip's longest; ``short_delays`` (over 0 and below one tick): ``"refuse"``, or
+    ``"round"`` up to a tick. ``keep_rules``: procedural connectivity stays a rule where the
     chip has no synaptic memory to fill and takes weights as they are.
     """
 
     drop_zeros: bool = True
     long_delays: Literal["refuse", "clip"] = "refuse"
+    short_delays: Literal["refuse", "round"] = "refuse"
     keep_rules: bool = True
     name: str = "quantise"
 
@@ -38,6 +40,10 @@ class Quantise:
         if self.long_delays not in ("refuse", "clip"):
             raise unknown(
                 "option", self.long_delays, ("refuse", "clip"), where="quantise.long_delays"
+            )
+        if self.short_delays not in ("refuse", "round"):
+            raise unknown(
+                "option", self.short_delays, ("refuse", "round"), where="quantise.short_delays"
             )
 
     def apply(self, draft: Draft) -> Draft:
@@ -123,6 +129,9 @@ class Quantise:
         ticks = np.floor(np.minimum(exact, 2.0**53) + 0.5 + 1e-9).astype(np.int64)
         ticks = np.where(exact == 0, chip.min_delay, np.maximum(ticks, least))
         issues: list[Issue] = []
+        short = exact[(exact > 0) & (exact < 1 - 1e-6)]
+        if short.size and self.short_delays == "refuse":
+            issues.append(_too_short(p.name, float(short.min()) * draft.dt, draft.dt))
         moved = np.abs(ticks - exact)[exact > 0]
         if moved.size and moved.max() > 1e-6:
             issues.append(_rounded(p.name, draft.dt, float(moved.max()) * draft.dt))
@@ -140,6 +149,8 @@ class Quantise:
         longest = MOST_TICKS if chip.max_delay is None else chip.max_delay
         low, high = law.bounds()
         issues: list[Issue] = []
+        if 0 < high < dt * (1 - 1e-6) and self.short_delays == "refuse":
+            issues.append(_too_short(p.name, low, dt))
         if low < high or abs(high / dt - round(high / dt)) > 1e-6:
             issues.append(_rounded(p.name, dt, 0.5 * dt if high >= dt else max(0.5 * dt, dt - low)))
         ticks = int(min(high / dt, 2.0**53) + 0.5 + 1e-9)
@@ -177,7 +188,7 @@ class Quantise:
     ) -> QuantisedProjection:
         weight, port = target.weights[p.name]
         keep: Any = slice(None)
-        if self.drop_zeros:
+        if self.drop_zeros and p.plasticity is None:
             zero = weight == 0
             keep = np.flatnonzero(~zero) if zero.any() else keep
         return QuantisedProjection(
@@ -202,6 +213,21 @@ def _rounded(where: str, dt: float, by: float) -> Issue:
         severity="approximate",
         where=where,
         message=f"delays rounded to ticks of {dt:g} s, by at most {by:.3g} s",
+    )
+
+
+def _too_short(where: str, got: float, dt: float) -> Issue:
+    return Issue(
+        code="delay-too-short",
+        severity="refused",
+        where=where,
+        message="delay is shorter than a tick",
+        got=f"{got:.6g} s",
+        limit=f"{dt:g} s (dt) or more, 0 for the same tick, or None for one tick",
+        hint=(
+            f"compile with dt={got:.3g}",
+            "round up to one tick: --set quantise.short_delays=round",
+        ),
     )
 
 

@@ -207,21 +207,21 @@ def _fan_out(program: Program, core: IntArray, cores: int) -> tuple[Any, Any]:
 
 
 def _rule_fan_out(program: Program, table: Any, starts: IntArray, order: IntArray) -> Any:
-    """The same for connectivity kept as a rule, one row at a time."""
+    """The same for connectivity kept as a rule, a few targets at a time."""
     rule = table.make()
-    found, sources, blocks = [], [], []
-    for pre in range(rule.n_pre):
-        post, _ = rule.row(pre)
-        block = order[np.searchsorted(starts[order], post + table.ring, "right") - 1]
-        hit, times = np.unique(block, return_counts=True)
-        found.append(times)
-        blocks.append(hit)
-        sources.append(np.full(hit.size, pre + table.source))
-    many, source, block = (
-        np.concatenate([np.zeros(0, np.int64), *column]) for column in (found, sources, blocks)
-    )
+    counts: dict[int, IntArray] = {}
+    for chunk in rule.chunks(0, rule.n_post, weights=False):
+        block = order[np.searchsorted(starts[order], chunk.post + table.ring, "right") - 1]
+        for one in np.unique(block).tolist():
+            pre = chunk.pre[block == one]
+            held = counts.setdefault(one, np.zeros(rule.n_pre, np.int64))
+            held += np.bincount(pre, minlength=rule.n_pre)
+    column = np.concatenate([np.zeros(0, np.int64), *counts.values()])
+    used = np.flatnonzero(column)
+    source = table.source + used % max(1, rule.n_pre)
+    block = np.repeat(np.fromiter(counts, np.int64), rule.n_pre)[used]
     shape = (program.sources, len(starts))
-    return sparse.coo_array((many, (source, block)), shape=shape).tocsr()
+    return sparse.coo_array((column[used], (source, block)), shape=shape).tocsr()
 
 
 def _active(program: Program, recording: Recording, *, whole: bool) -> IntArray | None:

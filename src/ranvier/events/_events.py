@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ranvier.errors import fail
 
-__all__ = ["Events", "concatenate"]
+__all__ = ["Events", "chosen_ids", "concatenate"]
 
 
 def _index_array(name: str, values: ArrayLike) -> NDArray[np.int64]:
@@ -240,10 +240,7 @@ class Events:
 
     def select(self, ids: ArrayLike) -> Events:
         """Only the sources ``ids`` (renumbered in that order)."""
-        chosen = _index_array("select", ids)
-        _check_range("select", chosen, self.size, "ids are counted from 0")
-        if np.unique(chosen).size != chosen.size:
-            raise fail("events-range", "Events.select", "names a source twice")
+        chosen = chosen_ids(ids, self.size)
         table = np.full(self.size, -1, np.int64)
         table[chosen] = np.arange(chosen.size)
         new = table[self.id]
@@ -307,6 +304,15 @@ def concatenate(parts: Sequence[Events] | Iterable[Events]) -> Events:
         first.dt,
         None if plain else np.concatenate(payloads),
     )
+
+
+def chosen_ids(ids: ArrayLike, size: int) -> NDArray[np.int64]:
+    """Different sources out of ``size``, checked."""
+    chosen = _index_array("select", ids)
+    _check_range("select", chosen, size, "ids are counted from 0")
+    if np.unique(chosen).size != chosen.size:
+        raise fail("events-range", "Events.select", "names a source twice")
+    return chosen
 
 
 def _check_range(name: str, array: NDArray[np.int64], limit: int, hint: str) -> None:

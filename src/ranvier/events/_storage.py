@@ -12,12 +12,13 @@ import numpy as np
 
 from ranvier.bundle import read_bundle, replace_directory, write_bundle
 from ranvier.errors import RanvierError, fail
+from ranvier.events._directory import is_recording
 from ranvier.events._events import Events
+from ranvier.events._files import ROWS, damaged, parquet_options
+from ranvier.events._parts import BUNDLE, LOG, SERIES
 from ranvier.events._recording import Recording
 
 __all__ = ["read_events", "read_recording", "save_recording", "write_events"]
-
-_BUNDLE = "recording.rvn"
 
 
 def write_events(events: Events, path: str | Path) -> None:
@@ -71,11 +72,8 @@ def _write_table(events: Events, path: str | Path) -> None:
     pq.write_table(
         pa.table(columns).replace_schema_metadata(meta),
         path,
-        compression="zstd",
-        use_dictionary=False,
-        column_encoding={"tick": "DELTA_BINARY_PACKED", "id": "DELTA_BINARY_PACKED"},
-        row_group_size=131072,
-        write_page_checksum=True,
+        row_group_size=ROWS,
+        **parquet_options(columns),
     )
 
 
@@ -119,7 +117,7 @@ def read_events(path: str | Path) -> Events:
 
 def save_recording(recording: Recording, path: Path) -> Path:
     """Write beside the final place, then swap."""
-    if path.exists() and not _is_recording(path):
+    if path.exists() and not is_recording(path):
         raise fail(
             "not-a-recording",
             str(path),
@@ -142,7 +140,7 @@ def save_recording(recording: Recording, path: Path) -> Path:
             file = fresh / f"events-{number}.parquet"
             _write_table(recording.events[name], file)
             hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()
-        write_bundle(fresh / _BUNDLE, "recording", {**document, "hashes": hashes}, arrays)
+        write_bundle(fresh / BUNDLE, "recording", {**document, "hashes": hashes}, arrays)
 
     try:
         replace_directory(path, fill)
@@ -155,31 +153,28 @@ def save_recording(recording: Recording, path: Path) -> Path:
     return path
 
 
-def _is_recording(path: Path) -> bool:
-    """True where nothing but a recording of ours would be replaced."""
-    if not path.is_dir():
-        return False
-    there = {item.name for item in path.iterdir()}
-    events = {name for name in there if name.startswith("events-") and name.endswith(".parquet")}
-    return not there or (_BUNDLE in there and there == {_BUNDLE, *events})
-
-
 def read_recording(path: Path) -> Recording:
-    """The inverse of :func:`save_recording`; every file is checked against its hash first."""
+    """The inverse of :func:`save_recording`; every file is checked against its hash first.
+
+    Of a recording that was not closed, everything up to its last flush.
+    """
+    from ranvier.events._stored import StoredRecording
+
     if not path.is_dir():
         raise fail("no-such-file", str(path), "is not a recording directory", hint="check the path")
-    document, arrays = read_bundle(path / _BUNDLE, "recording")
-    events: dict[str, Events] = {}
-    for number, name in enumerate(sorted(document["events"])):
-        file = path / f"events-{number}.parquet"
-        if not file.is_file():
-            raise fail("damaged-recording", str(file), "is missing", hint="record again")
-        if hashlib.sha256(file.read_bytes()).hexdigest() != document["hashes"][name]:
-            raise fail(
-                "damaged-recording",
-                str(file),
-                "does not match its hash: truncated or altered",
-                hint="get a fresh copy; nothing was loaded",
-            )
-        events[name] = read_events(file)
+    if not (path / BUNDLE).exists() and (path / LOG).exists():
+        return StoredRecording(path).load()
+    document, arrays = read_bundle(path / BUNDLE, "recording")
+    names = {f"events-{k}.parquet": n for k, n in enumerate(sorted(document["events"]))}
+    hashes = {file: document["hashes"][name] for file, name in names.items()}
+    series = {SERIES: document["files"][SERIES]} if document.get("files") else {}
+    for file, wanted in {**hashes, **series}.items():
+        if not (path / file).is_file():
+            raise damaged(path / file, "is missing")
+        with open(path / file, "rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != wanted:
+                raise damaged(path / file, "does not match its hash: truncated or altered")
+    if "stream" in document:
+        return StoredRecording(path).load()
+    events = {name: read_events(path / file) for file, name in names.items()}
     return Recording.from_document(document, arrays, events)

@@ -23,7 +23,16 @@ from ranvier.frontends._nir_models import BIASED_RELAY, MODELS
 from ranvier.frontends._nir_record import Stored, record
 from ranvier.frontends._nir_shapes import NEURON_FIELDS, Shape
 from ranvier.frontends._nir_spikes import convention, held, impulses, reading
-from ranvier.network import Conv, Dense, Network, OneToOne, Pool, Population, Projection
+from ranvier.network import (
+    Conv,
+    Dense,
+    Distribution,
+    Network,
+    OneToOne,
+    Pool,
+    Population,
+    Projection,
+)
 from ranvier.neurons import get as get_model
 from ranvier.neurons import with_reset, with_threshold
 
@@ -264,7 +273,9 @@ class _Writer:
         )
         if flat_in and len(shape) > 1:
             begin, shape = self.flat(begin, shape), (source.size,)
-        if p.delay is not None and np.any(p.delay):
+        if isinstance(p.delay, Distribution):
+            lost.append("its delays, drawn for every synapse")
+        elif p.delay is not None and np.any(p.delay):
             if np.ndim(p.delay) == 0 or isinstance(c, OneToOne):
                 node = self.free(f"{p.name}.delay")
                 values = np.broadcast_to(np.asarray(p.delay), (source.size,)).reshape(shape)

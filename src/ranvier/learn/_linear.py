@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ranvier.errors import fail
-from ranvier.network import Conv, Dense, Pool, Projection
+from ranvier.network import Conv, Dense, Distribution, Pool, Projection
 
 __all__ = ["Apply", "Synapses", "make_synapses"]
 
@@ -90,6 +90,14 @@ def _delays(p: Projection, dt: float, like: Tensor) -> tuple[tuple[int, Tensor |
     """Whole ticks, rounded half up and at least 1 unless exactly 0, as compile does."""
     if p.delay is None:
         return ((1, None),)
+    if isinstance(p.delay, Distribution):
+        raise fail(
+            "learn-delays",
+            p.name,
+            "has drawn delays, which training does not follow",
+            got=p.delay,
+            hint="give the projection one delay, or an explicit one for every synapse",
+        )
     exact = np.asarray(p.delay, np.float64) / dt
     ticks = np.floor(exact + 0.5 + 1e-9).astype(np.int64)
     ticks = np.where(exact == 0, 0, np.maximum(ticks, 1))

@@ -18,7 +18,7 @@ from ranvier.network._distribution import (
     Uniform,
     distribution_from,
 )
-from ranvier.network._dynamic import TsodyksMarkram
+from ranvier.network._dynamic import Plasticity, TsodyksMarkram
 from ranvier.network._estimate import SynapseEstimate, estimate, refuse_too_large
 from ranvier.network._lint import lint
 from ranvier.network._network import Network, Population, Probe, Projection, Signal
@@ -40,6 +40,7 @@ __all__ = [
     "Network",
     "Normal",
     "OneToOne",
+    "Plasticity",
     "Pool",
     "Population",
     "Probe",

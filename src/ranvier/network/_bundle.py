@@ -102,6 +102,7 @@ def encode(network: Network) -> tuple[dict[str, Any], Arrays]:
                 "connectivity": p.connectivity.to_dict(),
                 **({"short_term": p.short_term.to_dict()} if p.short_term else {}),
                 **({"gap": p.gap} if p.gap else {}),
+                **({"plasticity": p.plasticity.to_dict()} if p.plasticity else {}),
             }
             for p in network.projections
         ],
@@ -158,6 +159,7 @@ def decode(document: Any, arrays: Mapping[str, NDArray[Any]]) -> Network:
             connectivity=_decode_connectivity(dict(p["connectivity"])),
             short_term=p.get("short_term"),
             gap=p.get("gap", ""),
+            plasticity=p.get("plasticity"),
         )
         for p in data["projections"]
     )

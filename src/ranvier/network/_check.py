@@ -120,9 +120,31 @@ def _projection_issues(projection: Projection, known: Mapping[str, Population]) 
             )
         )
     issues += _gap_issues(projection, source, target)
+    issues += _plasticity_issues(projection, known)
     if not ports:
         issues.append(_issue("unknown-port", where, f"model {target.model.name} takes no synapses"))
     return issues
+
+
+def _plasticity_issues(projection: Projection, known: Mapping[str, Population]) -> list[Issue]:
+    """Spikes on both sides, and a reward from an input."""
+    plasticity = projection.plasticity
+    if plasticity is None:
+        return []
+    where = f"{projection.name}.plasticity"
+    for name in (projection.source, projection.target):
+        if known[name].signal != "spike":
+            return [_issue("plasticity-signal", where, f"{name} sends no spikes",
+                           got=known[name].signal, limit="spike")]  # fmt: skip
+    if projection.immediate:
+        return [_issue("plasticity-delay", where, "a plastic synapse takes at least one tick",
+                       got="0 s", hint="delay=None is one tick")]  # fmt: skip
+    inputs = [p.name for p in known.values() if p.is_input]
+    if plasticity.reward and plasticity.reward not in inputs:
+        return [_issue("plasticity-reward", f"{where}.reward", "is not an input",
+                       got=repr(plasticity.reward), limit=", ".join(inputs),
+                       hint=suggest(plasticity.reward, inputs))]  # fmt: skip
+    return []
 
 
 def _gap_issues(projection: Projection, source: Population, target: Population) -> list[Issue]:

@@ -15,7 +15,12 @@ from ranvier.errors import RanvierError, fail, unknown
 from ranvier.network._check import find_issues
 from ranvier.network._connectivity import Connectivity, Dense
 from ranvier.network._distribution import Distribution, distribution_from
-from ranvier.network._dynamic import TsodyksMarkram, short_term_from
+from ranvier.network._dynamic import (
+    Plasticity,
+    TsodyksMarkram,
+    plasticity_from,
+    short_term_from,
+)
 from ranvier.network._given import is_number, items_of, plain, shape_tuple, whole
 from ranvier.network._rule import Rule
 from ranvier.neurons import NeuronModel
@@ -188,7 +193,7 @@ class Projection:
     ``short_term`` multiplies what a source sends (:class:`TsodyksMarkram`). ``gap`` makes
     electrical synapses: ``gap="v"`` adds weight [S] * (v of the source - v of the target) [V], both
     as they were after the last tick, to the port, which must be one that is held over a tick; it
-    takes no delay and no events.
+    takes no delay and no events. ``plasticity`` (:class:`Plasticity`) lets weights change at spikes.
     """
 
     source: str
@@ -199,6 +204,7 @@ class Projection:
     name: str = ""
     short_term: TsodyksMarkram | None = None
     gap: str = ""
+    plasticity: Plasticity | None = None
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -220,12 +226,21 @@ class Projection:
         if not isinstance(connectivity, Connectivity):
             set_(self, "connectivity", Dense(connectivity))
         set_(self, "short_term", short_term_from(self.short_term, f"{self.name}.short_term"))
-        if self.gap and (self.delay is not None or self.short_term is not None):
+        set_(self, "plasticity", plasticity_from(self.plasticity, f"{self.name}.plasticity"))
+        more = (self.delay, self.short_term, self.plasticity)
+        if self.gap and any(x is not None for x in more):
             raise fail(
                 "gap-delay",
                 f"{self.name}.gap",
-                "an electrical synapse has no delay and no short-term plasticity",
-                hint="leave delay and short_term out",
+                "an electrical synapse has no delay and no plasticity",
+                hint="leave delay, short_term and plasticity out",
+            )
+        if self.plasticity is not None and self.short_term is not None:
+            raise fail(
+                "two-plasticities",
+                f"{self.name}.plasticity",
+                "long-term and short-term plasticity of one projection do not go together",
+                hint="leave one out",
             )
         if self.delay is None:
             return

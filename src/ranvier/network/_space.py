@@ -29,7 +29,7 @@ KERNELS: Mapping[str, tuple[str, ...]] = {
 
 LEAST = 2.0**-33
 """A probability below this is 0: a draw has 32 bits."""
-PER_CELL = 8
+PER_CELL = 64
 """Sources that a cell holds on average."""
 
 

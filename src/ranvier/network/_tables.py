@@ -42,8 +42,7 @@ def from_table(
     sizes = shape_tuple(f"{where}.shape", shape, 0)
     if len(sizes) != 2:
         raise fail("table-shape", where, "needs shape=(sources, targets)", got=shape)
-    given_base: Any = base
-    if given_base not in (0, 1) or isinstance(given_base, bool):
+    if base not in (0, 1) or isinstance(cast("Any", base), bool):
         raise fail(
             "table-base",
             where,

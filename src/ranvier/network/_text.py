@@ -90,9 +90,18 @@ def _projection(projection: Projection) -> list[str]:
     return [
         f"projection {projection.name}: {projection.source} -> {projection.target}"
         f".{projection.port} {f'gap {projection.gap}' if projection.gap else f'delay {delay}'}"
-        f"{f' {projection.short_term}' if projection.short_term else ''}",
+        f"{f' {projection.short_term}' if projection.short_term else ''}"
+        f"{_plasticity(projection)}",
         f"    {_connectivity(projection.connectivity)}",
     ]
+
+
+def _plasticity(projection: Projection) -> str:
+    p = projection.plasticity
+    if p is None:
+        return ""
+    given = ", ".join(f"{name}={value:g}" for name, value in p.parameters.items())
+    return f" plasticity {p.rule.name}({given}){f' reward {p.reward}' if p.reward else ''}"
 
 
 def to_text(network: Network) -> str:

@@ -6,8 +6,9 @@ A user writes a model by constructing :class:`NeuronModel`; a package ships one 
 ``neuron-model.<name>`` in the group ``ranvier.plugins``.
 """
 
-from ranvier.neurons._generate import Discrete, StepIR, discretise
+from ranvier.neurons._generate import Discrete, discretise
 from ranvier.neurons._kernel import Kernel
+from ranvier.neurons._lower import StepIR
 from ranvier.neurons._model import NeuronModel
 from ranvier.neurons._multisynapse import multisynapse
 from ranvier.neurons._parts import Equation, Noise, Output, Parameter, Port

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from ranvier.errors import Issue, RanvierError, fail, unknown
 from ranvier.neurons._algebra import add, multiply
 from ranvier.neurons._expr import (
-    EXP_LIMIT,
     Assign,
     Expr,
     Num,
@@ -40,41 +39,14 @@ from ranvier.neurons._expr import (
     substitute,
 )
 from ranvier.neurons._kernel import Kernel
+from ranvier.neurons._lower import StepIR, kernel_text, lower
 from ranvier.neurons._model import NeuronModel
 from ranvier.neurons._parts import Port
 from ranvier.neurons._schemes import METHODS, Update, default_method, update
 
-__all__ = ["Discrete", "StepIR", "discretise"]
+__all__ = ["Discrete", "discretise"]
 
 Value = float | NDArray[np.float64]
-
-HELPERS = {
-    "expm1_over": """\
-def expm1_over(z):
-    near = 1.0 + z * (0.5 + z / 6.0)
-    return near if abs(z) < 1e-5 else math.expm1(300.0 if z > 300.0 else z) / z
-""",
-    "exp": "def limited_exp(x):\n    return math.exp(300.0 if x > 300.0 else x)\n",
-    "min": "def smaller(a, b):\n    return b if b < a else a\n",
-    "max": "def larger(a, b):\n    return b if b > a else a\n",
-    "relu": "def rectified(x):\n    return x if x > 0.0 else 0.0\n",
-    "sign": "def sign(x):\n    return 1.0 if x > 0.0 else (-1.0 if x < 0.0 else 0.0)\n",
-    **{f"power_{n}": f"def power_{n}(x):\n    return {' * '.join('x' * n)}\n" for n in range(2, 9)},
-}
-"""Texts of the helper functions a generated step may call. (exp(z) - 1)/z is written near 0 as its
-Taylor polynomial, with an error of z**3/24 < 5e-17."""
-
-
-@dataclass(frozen=True)
-class StepIR:
-    """Straight-line statements; inputs are ``s_<state>``, ``x_<port>``, ``p_<param>``; results are
-    ``n_<state>`` and ``out``. ``draws`` are (input name ``d_<noise>``, kind as in Kernel)."""
-
-    statements: tuple[Assign, ...]
-    state: tuple[str, ...]
-    ports: tuple[str, ...]
-    params: tuple[str, ...]
-    draws: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +102,7 @@ def discretise(
     available |= _port_values(model, values, float(dt))
     if refractory is not None:
         available["p_refractory_ticks"] = refractory
-    body = _lower(statements)
+    body = lower(statements)
     used = {n for s in body for n in names(s.value)}
     draws = tuple((f"d_{n.name}", n) for n in model.noises if f"d_{n.name}" in used)
     used |= {f"p_{n.name}__mean" for _, n in draws if n.kind == "poisson"}
@@ -139,7 +111,7 @@ def discretise(
     step = StepIR(tuple(body), state, tuple(p.name for p in chosen), params, kinds)
     initial = {s: _initial(model, s, values) for s in state}
     return Discrete(
-        model=model, dt=float(dt), method=method, kernel=_kernel(model, step), step_ir=step,
+        model=model, dt=float(dt), method=method, kernel=kernel_text(model, step), step_ir=step,
         values={n: available[f"p_{n}"] for n in params}, initial=initial, label=label,
     )  # fmt: skip
 
@@ -378,111 +350,6 @@ def _tick(
         assert out is not None
         body.append(Assign("out", out))
     return body, state
-
-
-_NAMED = ("min", "max", "relu", "sign", "exp", "**")  # printers repeat an argument of these
-
-
-def _lower(statements: Sequence[Assign]) -> list[Assign]:
-    """Name arguments that a printer repeats, and write small whole powers as products.
-
-    Not inside a branch of the model's own ``where``, which may guard against a division by zero
-    that plain Python would raise: there the printers call helper functions instead.
-    """
-    result: list[Assign] = []
-    named: dict[Expr, str] = {}
-    count = 0
-
-    def atom(expr: Expr) -> Expr:
-        nonlocal count
-        if not isinstance(expr, Op):
-            return expr
-        if expr not in named:
-            count += 1
-            named[expr] = f"t_{count}"
-            result.append(Assign(named[expr], expr))
-        return Sym(named[expr])
-
-    def lower(expr: Expr, guarded: bool) -> Expr:
-        if not isinstance(expr, Op):
-            return expr
-        if expr.op == "where":
-            branches = (lower(a, True) for a in expr.args[1:])
-            return Op("where", (lower(expr.args[0], guarded), *branches))
-        args = tuple(lower(a, guarded) for a in expr.args)
-        if expr.op in _NAMED and not guarded:
-            args = tuple(atom(a) for a in args)
-        power = args[1].value if expr.op == "**" and isinstance(args[1], Num) else 0.5
-        if power != int(power) or abs(power) > 8:
-            return Op(expr.op, args)
-        # the same bits from every math library
-        base, product = args[0], Num(1.0) if power == 0 else args[0]
-        if isinstance(base, Op) and abs(power) > 1:
-            product = Op(f"power_{int(abs(power))}", (base,))
-        else:
-            for _ in range(int(abs(power)) - 1):
-                product = Op("*", (product, base))
-        return Op("/", (Num(1.0), product)) if power < 0 else product
-
-    for statement in statements:
-        value = lower(statement.value, False)
-        result.append(Assign(statement.target, value))
-        named = {e: n for e, n in named.items() if statement.target not in names(e)}
-    return result
-
-
-def _kernel(model: NeuronModel, step: StepIR) -> Kernel:
-    arguments = [f"s_{s}" for s in step.state]
-    arguments += [f"x_{p}" for p in step.ports] + [f"p_{p}" for p in step.params]
-    arguments += [d for d, _ in step.draws]
-    used: set[str] = set()
-
-    def call(op: Op, text: Any) -> str:
-        always = op.op == "expm1_over"
-        if op.op in HELPERS and (always or any(isinstance(x, Op) for x in op.args)):
-            used.add(op.op)
-            return f"{HELPERS[op.op].split('(')[0][4:]}({', '.join(text(x, 0) for x in op.args)})"
-        a = [text(x, 9) for x in op.args]
-        match op.op:
-            case "exp":
-                return f"math.exp({EXP_LIMIT} if {a[0]} > {EXP_LIMIT} else {a[0]})"
-            case "min":
-                return f"({a[1]} if {a[1]} < {a[0]} else {a[0]})"
-            case "max":
-                return f"({a[1]} if {a[1]} > {a[0]} else {a[0]})"
-            case "relu":
-                return f"({a[0]} if {a[0]} > 0.0 else 0.0)"
-            case "sign":
-                return f"(1.0 if {a[0]} > 0.0 else (-1.0 if {a[0]} < 0.0 else 0.0))"
-            case "floor":
-                return f"({a[0]} // 1.0)"
-            case "abs":
-                return f"abs({text(op.args[0], 0)})"
-            case "**":
-                return f"math.pow({text(op.args[0], 0)}, {text(op.args[1], 0)})"
-            case "where" | "hold":
-                return f"({a[1]} if {text(op.args[0], 0)} else {a[2]})"
-            case "reset":
-                return f"({a[1]} if {a[0]} > 0.0 else {a[2]})"
-            case "spike>" | "spike>=":
-                left, right = (text(x, 5) for x in op.args)
-                return f"(1.0 if {left} {op.op[5:]} {right} else 0.0)"
-            case "and" | "or":
-                return "(" + f" {op.op} ".join(text(x, 5) for x in op.args) + ")"
-            case "not":
-                return f"(not {text(op.args[0], 9)})"
-            case name:
-                return f"math.{name}({text(op.args[0], 0)})"
-
-    lines = [f"    {s.target} = {show(s.value, call)}" for s in step.statements]
-    results = ", ".join([*(f"n_{s}" for s in step.state), "out"])
-    source = f"def step({', '.join(arguments)}):\n" + "\n".join(lines)
-    source += f"\n    return ({results},)\n"
-    return Kernel(
-        name=model.name, state=step.state, ports=step.ports, params=step.params, source=source,
-        helpers=tuple(HELPERS[h] for h in sorted(used)), output=model.output,
-        draws=tuple(kind for _, kind in step.draws),
-    )  # fmt: skip
 
 
 def _initial(model: NeuronModel, state: str, values: Mapping[str, Value]) -> Value:

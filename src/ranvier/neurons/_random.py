@@ -16,6 +16,7 @@ except for the second word that a normal number takes (j = 1).
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal, localcontext
 from functools import lru_cache
 from typing import Any
@@ -24,8 +25,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ranvier.errors import fail
+from ranvier.neurons._kernel import Kernel
 
-__all__ = ["MAX_MEAN", "draw", "normal", "philox", "poisson", "poisson_table", "uniform", "words"]
+__all__ = [
+    "MAX_MEAN",
+    "draw",
+    "draws_of",
+    "normal",
+    "philox",
+    "poisson",
+    "poisson_table",
+    "uniform",
+    "words",
+]
 
 Words = NDArray[np.uint32]
 
@@ -134,7 +146,7 @@ def poisson(word: Words, mean: ArrayLike) -> NDArray[np.float64]:
 
 def draw(
     kind: str, seed: int, population: str, *, neurons: ArrayLike, tick: int, index: int,
-    values: dict[str, Any] | None = None,
+    values: Mapping[str, Any] | None = None,
 ) -> NDArray[np.float64]:  # fmt: skip
     """Entry ``kind`` = ``Kernel.draws[index]`` for each of ``neurons`` at ``tick``, float64 [n].
 
@@ -147,3 +159,14 @@ def draw(
         other = words(seed, population, neurons=neurons, tick=tick, index=index, second=True)
         return normal(word, other)
     return poisson(word, (values or {})[kind.partition(":")[2]])
+
+
+def draws_of(
+    kernel: Kernel, seed: int, population: str, *, neurons: ArrayLike, tick: int,
+    values: Mapping[str, Any],
+) -> list[NDArray[np.float64]]:  # fmt: skip
+    """What the step takes after its params at ``tick``: float64 [n] for each of its draws."""
+    return [
+        draw(kind, seed, population, neurons=neurons, tick=tick, index=index, values=values)
+        for index, kind in enumerate(kernel.draws)
+    ]

@@ -72,12 +72,15 @@ def _runaway(model: NeuronModel) -> tuple[str, Expr] | None:
     """(v, bound) of a threshold ``v > bound`` where the slope of v is not linear in v, else None.
 
     Past the threshold such a v runs away (exp(v), v**2) and would drag the other states with it, so
-    no slope ever sees more than the bound (NEST's aeif models do the same).
+    no slope ever sees more than the bound (NEST's aeif models do the same). Where no reset sets v
+    the threshold is a mark on its way and the equations are left alone.
     """
     test = model.threshold_expr
     if test is None or not isinstance(test.args[0], Sym):
         return None
     name, bound = test.args[0].name, test.args[1]
+    if not any(state == name for state, _ in model.reset_exprs):
+        return None  # a spike that the equations bring down themselves: Hodgkin-Huxley and its kin
     slope = _slopes(model).get(name)
     fixed = {p.name for p in model.parameters}
     if (
@@ -99,7 +102,7 @@ def _tame(model: NeuronModel) -> tuple[dict[str, Expr], Callable[[str, Expr], Ex
     def cut(state: str, value: Expr) -> Expr:
         return Op("min", (value, bound)) if state == name else value
 
-    if model.reset_delay or not any(state == name for state, _ in model.reset_exprs):
+    if model.reset_delay:
         # without a reset in the same tick v starts the next one beyond the bound
         slopes = {s: substitute(f, {name: cut(name, Sym(name))}) for s, f in slopes.items()}
     return slopes, cut

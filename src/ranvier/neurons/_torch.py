@@ -17,7 +17,8 @@ import numpy as np
 
 from ranvier.errors import fail
 from ranvier.neurons._expr import EXP_LIMIT, Expr, Num, Op, show
-from ranvier.neurons._generate import Discrete, StepIR
+from ranvier.neurons._generate import Discrete
+from ranvier.neurons._lower import StepIR
 
 if TYPE_CHECKING:
     from torch import Tensor, device, dtype

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from ranvier.sim._build import Synapses
 from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
 from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
+from ranvier.sim._plastic import Plastic, kernel_numbers
 
 __all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "kernels_of"]
 
@@ -42,10 +43,12 @@ POWERS = 48
 
 class Sleep:
     """Who sleeps: ``touched`` [accumulators/64] and ``awake`` (by sub-block) are bits, ``since``
-    [neurons] the last tick at which each neuron was computed. ``table`` holds what moves them."""
+    [neurons] the last tick at which each neuron was computed. ``table`` holds what moves them;
+    ``states[k]`` names the states of block k that move at rest."""
 
     def __init__(self, rests: Sequence[Mapping[str, Any] | None], dtype: type) -> None:
         self.first = [-1] * len(rests)
+        self.states = [() if rest is None else tuple(rest["states"]) for rest in rests]
         self.touched = np.zeros(1, np.uint64)
         self.awake = np.zeros(1, np.uint64)
         self.since = np.zeros(1, np.int64)
@@ -76,13 +79,27 @@ class Sleep:
 
     def wake(self, subs: IntArray, tick: int) -> None:
         """Everybody is computed at the next tick; ``tick`` is the one just computed."""
-        self.touched[:] = 0
         self.since[:] = tick
+        self.rouse(subs, np.ones(self.since.size, np.uint8))
+
+    def rouse(self, subs: IntArray, who: NDArray[Any]) -> None:
+        """Set who is awake (uint8 [neurons], by slot); nothing is under way to anybody."""
+        self.touched[:] = 0
         for row in subs[subs[:, 13] >= 0]:
+            n, slot, at = int(row[1]), int(row[4]), int(row[14])
             bits = np.zeros(int(row[12]), np.uint8)
-            bits[: int(row[1])] = 1
+            bits[:n] = who[slot : slot + n] != 0
             words = np.packbits(bits, bitorder="little").view(np.uint64)
-            self.awake[int(row[14]) : int(row[14]) + words.size] = words
+            self.awake[at : at + words.size] = words
+
+    def by_neuron(self, subs: IntArray) -> NDArray[np.uint8]:
+        """Who is awake, by slot [neurons]: the same whatever the partitions are."""
+        who = np.ones(self.since.size, np.uint8)
+        for row in subs[subs[:, 13] >= 0]:
+            n, slot, at = int(row[1]), int(row[4]), int(row[14])
+            words = self.awake[at : at + int(row[12]) // 64]
+            who[slot : slot + n] = np.unpackbits(words.view(np.uint8), bitorder="little")[:n]
+        return who
 
 
 @dataclass(eq=False)
@@ -127,6 +144,7 @@ class Arrays:
     state_offset: dict[tuple[int, str], int]
     sleep: Sleep
     gaps: Gaps
+    plastic: tuple[Plastic, ...]
 
 
 def kernels_of(program: Program) -> list[Kernel]:
@@ -303,6 +321,12 @@ def build(
     if lazy:
         sleep.allot(int(layout.acc[-1]) // 64, at_awake, program.neurons)
         sleep.wake(subs, -1)
+    plastic = tuple(Plastic(program, layout, subs, t, dtype) for t in program.plastic)
+    make = replace(
+        make,
+        rules=tuple({p.kernel.key: p.kernel for p in plastic}.values()),
+        plastic=tuple(kernel_numbers(plastic)),
+    )
     gaps = Gaps(program, layout, state_offset, dtype)
     synapses = Synapses(program, layout, dtype, mine=layout.mine)
     parts[:, 3], parts[:, 4] = synapses.row_at[:-1], np.diff(synapses.row_at)
@@ -343,6 +367,7 @@ def build(
         state_offset=state_offset,
         sleep=sleep,
         gaps=gaps,
+        plastic=plastic,
     )
 
 
@@ -353,7 +378,8 @@ def _rests(
     found: list[Mapping[str, Any] | None] = []
     for kernel, block in zip(kernels, program.blocks, strict=True):
         rest = block.reference.get("rest")
-        usable = rest is not None and not (instant or program.gaps or kernel.draws)
+        unfit = instant or program.gaps or program.plastic or kernel.draws
+        usable = rest is not None and not unfit
         if usable and not any(_flags(kernel, block)):
             _check_rest(program, kernel, block, rest)
             found.append(rest)

@@ -88,14 +88,19 @@ class Synapses:
 
     # -- building -----------------------------------------------------------------------------
     def _stretches(self) -> list[_Stretch]:
-        """Runs of packed projections and rules, in the canonical order of all synapses."""
-        if not self._program.rules:
-            return [_Stretch(0, 1 << 62)]
+        """Runs of packed projections and rules, in the canonical order of all synapses; plastic
+        ones are kept elsewhere."""
+        learning = {t.name for t in self._program.plastic}
+        cuts = [(r.first, r.first, None if r.name in learning else r) for r in self._program.rules]
+        cuts += [(p.first, p.first + p.count, None) for p in self._program.projections
+                 if p.name in learning]  # fmt: skip
         found: list[_Stretch] = []
         last = 0
-        for rule in sorted(self._program.rules, key=lambda r: r.first):
-            found += [_Stretch(last, rule.first), _Stretch(rule.first, rule.first, rule)]
-            last = rule.first
+        for first, end, rule in sorted(cuts, key=lambda cut: cut[:2]):
+            found.append(_Stretch(last, first))
+            if rule is not None:
+                found.append(_Stretch(first, first, rule))
+            last = end
         return [*found, _Stretch(last, 1 << 62)]
 
     def _build(self, weight: NDArray[Any]) -> None:

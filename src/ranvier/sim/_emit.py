@@ -25,7 +25,15 @@ from typing import Any
 from ranvier.errors import fail
 from ranvier.neurons import Kernel
 from ranvier.neurons._expr import EXP_LIMIT
+from ranvier.plasticity import RuleKernel
 from ranvier.sim import _worker
+from ranvier.sim._learning import (
+    learning_arguments,
+    learning_arrive,
+    learning_fire,
+    learning_rules,
+    learning_sweep,
+)
 
 __all__ = [
     "BLOCK",
@@ -60,6 +68,10 @@ SINGLE_EXP_LIMIT = 80.0
 _JIT = '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")'
 
 
+_INLINE = _JIT.replace(")", ", forceinline=True)")
+"""For what must vanish into the loop around it, or nothing vectorises."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """A kernel and which of its parameters are arrays (one value per neuron)."""
@@ -77,6 +89,7 @@ class Make:
     ``lazy``: neurons may sleep. ``single``: float32 arithmetic. ``graded``: events carry values.
     ``instant``: some neurons send without delay (then one thread computes the blocks in order).
     ``profile``: clocks are read. ``gaps``: there are electrical synapses.
+    ``rules`` are the distinct rules of plasticity, ``plastic`` the rule of each plastic projection.
     """
 
     lazy: bool = False
@@ -85,6 +98,8 @@ class Make:
     instant: bool = False
     profile: bool = False
     gaps: bool = False
+    rules: tuple[RuleKernel, ...] = ()
+    plastic: tuple[int, ...] = ()
 
 
 class _Single(ast.NodeTransformer):
@@ -112,9 +127,12 @@ def _kernel_text(number: int, variant: Variant, make: Make) -> str:
     parts: list[str] = []
     for text in texts:
         body = _renamed(text.strip(), names, suffix)
-        if make.single:
+        if make.single and "e_y" in body:  # exp and its like work on the bits of float64
+            body = body.replace(repr(EXP_LIMIT), repr(SINGLE_EXP_LIMIT))
+            body = body.replace("return e_y", "return f4(e_y)")
+        elif make.single:
             body = ast.unparse(_Single().visit(ast.parse(body)))
-        parts.append(f"{_JIT}\n{body}" if body.startswith("def ") else body)
+        parts.append(f"{_INLINE}\n{body}" if body.startswith("def ") else body)
     parts.append(f"{_JIT}\n{_update_text(suffix, variant, make)}")
     return "\n\n\n".join(parts)
 
@@ -448,6 +466,7 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
     if "poisson" in kinds:
         parts.append(_worker.POISSON)
     parts += [_kernel_text(k, v, make) for k, v in enumerate(variants)]
+    parts += learning_rules(make.rules, _JIT)
     value = "row_v[j]" if make.graded else ""
     parts.append(
         _worker.ARRIVE.format(
@@ -457,12 +476,8 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
             take_spike="value = hist_value[i]" if make.graded else "",
             keep_value="row_v[m] = value" if make.graded else "",
             more=", touched" if make.lazy else "",
-            touch_run="for k in range(run_at, run_at + b - a):\n"
-            + " " * 16
-            + "touched[k >> 6] |= u8(1) << u8(k & 63)"
-            if make.lazy
-            else "",
-            touch_one="touched[at[k] >> 6] |= u8(1) << u8(at[k] & 63)" if make.lazy else "",
+            touch_run=_in(12, _TOUCH_RUN).lstrip() if make.lazy else "",
+            touch_one=_in(16, _TOUCH_ONE).lstrip() if make.lazy else "",
         )
     )
     more = _more_arguments(make)
@@ -497,11 +512,29 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         else "",
         more_arrive=", touched_p" if make.lazy else "",
         clear="pass" if make.lazy else "acc_p[:] = 0",
+        learning=learning_arguments(len(make.plastic)),
+        learn_arrive=learning_arrive(make.rules, make.plastic, graded=make.graded, indent=12),
+        learn_begin="sent = at" if make.plastic else "pass",
+        learn_fire=learning_fire(make.plastic, 16),
+        learn_sweep=learning_sweep(make.plastic, 12),
         gap_arguments=_worker.GAP_ARGUMENTS if make.gaps else "",
         gap_arrive=textwrap.indent(_worker.GAP_ARRIVE, " " * 12).strip() if make.gaps else "pass",
         gap_leave=textwrap.indent(_worker.GAP_LEAVE, " " * 12).strip() if make.gaps else "pass",
+        sample_asleep=_SAMPLE_ASLEEP if make.lazy else "",
     )
     return "\n\n\n".join(part.strip() for part in [*parts, run]) + "\n"
+
+
+# What fills up a row wakes nobody: how rows are filled depends on how the program was cut.
+_TOUCH_RUN = (
+    "for k in range(b - a):",
+    "    if w[k] != 0:",
+    "        touched[(run_at + k) >> 6] |= u8(1) << u8((run_at + k) & 63)",
+)
+_TOUCH_ONE = ("if w[k] != 0:", "    touched[at[k] >> 6] |= u8(1) << u8(at[k] & 63)")
+_SAMPLE_ASLEEP = """elif probes[q, 0] == 2:
+                    for i in range(n):
+                        sample[column + i] = t - since[origin + i]"""
 
 
 def cache_folder() -> Path:

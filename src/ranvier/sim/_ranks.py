@@ -30,6 +30,7 @@ from ranvier.sim._exchange import (
     unpack_slots,
     unpack_values,
 )
+from ranvier.sim._probes import Probes
 from ranvier.sim._recorder import Recorder
 from ranvier.sim._session import Session
 from ranvier.sim._stimulus import SourceEvents, Stimulus
@@ -114,8 +115,18 @@ class RankSession(Session):
             program, state, record=names, window=window, reset=reset, threads=threads or 1
         )
 
-    def _arrange(self, program: Program, threads: int | None) -> Arrays:
-        a = build(program, threads=threads, ranks=(self.rank, self.ranks))
+    def _arrange(self, program: Program, threads: int | None, profile: bool) -> Arrays:
+        local = "electrical synapses" if program.gaps else "plasticity" if program.plastic else ""
+        if local and self.ranks > 1:
+            raise fail(
+                "local-ranks",
+                program.name,
+                f"has {local}, which stay on one rank for now",
+                got=f"{self.ranks} ranks",
+                limit="1 rank",
+                hint="run on one rank with several threads",
+            )
+        a = build(program, threads=threads, profile=profile, ranks=(self.rank, self.ranks))
         if a.make.instant and self.ranks > 1:
             raise fail(
                 "instant-ranks",
@@ -167,11 +178,11 @@ class RankSession(Session):
         fault[:] = -1
         fault[0] = min(tuple(row) for row in said.tolist())
 
-    def _blow_up(self, fault: NDArray[np.int64]) -> RanvierError:
+    def _blow_up(self, tick: int, slot: int) -> RanvierError:
         """Only the rank that owns the neuron knows the value."""
-        part = int(np.searchsorted(np.cumsum(self._arrays.layout.neurons), fault[1], side="right"))
+        part = int(np.searchsorted(np.cumsum(self._arrays.layout.neurons), slot, side="right"))
         owner = int(self._arrays.layout.rank[part])
-        issue = super()._blow_up(fault).issues[0].to_dict() if owner == self.rank else None
+        issue = super()._blow_up(tick, slot).issues[0].to_dict() if owner == self.rank else None
         issue = self._comm.bcast(issue, owner)
         return RanvierError(Issue(**{**issue, "hint": tuple(issue["hint"])}))
 
@@ -292,23 +303,11 @@ class RankSession(Session):
                 if block == sub.block
             ]
             return np.concatenate(none + found)
-        if name == "awake":
-            rows = a.subs[int(a.parts[low, 7]) : int(a.parts[high - 1, 8])] if high > low else []
-            found = [np.arange(r[14], r[14] + r[12] // 64) for r in rows if r[13] >= 0]
-            return np.concatenate(none + found)
         if name == "synapse_weight":
             place = a.layout.place[a.synapses.packed_target]
             return np.flatnonzero((place >= a.layout.acc[low]) & (place < a.layout.acc[high]))
         if name == "counters":
             return slice(low * len(a.counters), high * len(a.counters))
-        if name == "traces":
-            found = [
-                np.arange(column + sub.first, column + sub.first + sub.n)
-                for sub in self._pieces(rank)
-                for _, block, _, column in self._recorder.probes
-                if block == sub.block
-            ]
-            return np.concatenate(none + found)
         return self._slots(rank)
 
     def _assemble(self, array: NDArray[Any], share: Callable[[int], Share]) -> NDArray[Any]:
@@ -346,6 +345,28 @@ class RankSession(Session):
         recorder.parts = [(joined[0], joined[1], joined[2] if graded else None)]
         return recorder
 
+    def _whole_probes(self) -> Probes:
+        """Probes with the values of all ranks."""
+        probes = copy(self._recorder.probes)
+        probes.taps = [copy(tap) for tap in probes.taps]
+        for tap in probes.taps:
+            population = tap.name.rpartition(".")[0]
+            index = self._recorder.where[1]
+            shares = [
+                np.concatenate(
+                    [np.zeros(0, np.int64)]
+                    + [
+                        index[b.start + sub.first : b.start + sub.first + sub.n]
+                        for sub in self._pieces(rank)
+                        for b in (self.program.blocks[sub.block],)
+                        if b.population == population
+                    ]
+                )
+                for rank in range(self.ranks)
+            ]
+            tap.pieces = [(t, self._assemble(raw, shares.__getitem__)) for t, raw in tap.pieces]
+        return probes
+
     def _fixed_of_all(self) -> dict[str, NDArray[Any]]:
         return {
             name: array
@@ -367,10 +388,7 @@ class RankSession(Session):
         """As :meth:`Session.recording`; whole on rank 0, empty on the others."""
         kept = self.state() if state else None
         recorder = self._whole_recorder(0)
-        recorder.samples = [
-            (t, self._assemble(part, lambda rank: self._share("traces", rank)))
-            for t, part in recorder.samples
-        ]
+        recorder.probes = self._whole_probes()
         closed = [*self._closed, (self._counts, self._counters)]
         counts, counters = (np.stack(column) for column in zip(*closed, strict=True))
         counts = self._assemble(counts, self._slots)

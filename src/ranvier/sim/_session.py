@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.compile import Program, find_projection, machine_of, projection_weights, synapse_ports
-from ranvier.errors import RanvierError, fail
+from ranvier.compile import Program
+from ranvier.errors import fail
 from ranvier.events import Events, Recording, State
 from ranvier.progress import NoProgress, Progress
 from ranvier.sim._arrays import ROWS_IN_HAND, Arrays, build
 from ranvier.sim._crew import Crew
 from ranvier.sim._emit import load_worker
+from ranvier.sim._inspect import Inspected
 from ranvier.sim._pending import Pending
+from ranvier.sim._plastic import CHANGING
 from ranvier.sim._recorder import Recorder, choose
 from ranvier.sim._stimulus import (
     SourceEvents,
@@ -28,6 +27,9 @@ from ranvier.sim._stimulus import (
     check_window,
     source_events,
 )
+from ranvier.sim._stop import Interrupted, stop_asked
+from ranvier.sim._watch import Hit, Watch
+from ranvier.sim._weights import Weighted
 
 __all__ = ["Interrupted", "Session"]
 
@@ -35,11 +37,7 @@ CHUNK = 0.1
 """Seconds of work between two looks at the clock: so often Ctrl-C and progress are noticed."""
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C while running: the session stands at a whole tick and can be read or continued."""
-
-
-class Session:
+class Session(Inspected, Weighted):
     """Runs a program on the numba engine.
 
     ``state`` goes on from a checkpoint, bit for bit. ``record`` names the populations whose events
@@ -47,6 +45,7 @@ class Session:
     ticks for counting; ``reset=True`` puts the machine back to its initial state at every window,
     as between the samples of a data set. ``threads`` is the number of threads (by default as many
     as there are cores to use and the program is worth); it changes no result.
+    ``profile`` reads the clock while running, for :meth:`profile`.
     """
 
     def __init__(
@@ -58,6 +57,7 @@ class Session:
         window: int | None = None,
         reset: bool = False,
         threads: int | None = None,
+        profile: bool = False,
     ) -> None:
         if program.parts:
             raise fail(
@@ -72,7 +72,7 @@ class Session:
         self.program = program
         self.window, self.reset_windows = window, reset
         recorded = choose(program, record)
-        self._arrays = a = self._arrange(program, threads)
+        self._arrays = a = self._arrange(program, threads, profile)
         self._dtype: Any = a.state.dtype.type
         self._crew = Crew(load_worker(a.variants, a.make), a.layout.threads)
         self._recorder = Recorder(program, a, recorded)
@@ -90,13 +90,16 @@ class Session:
             (a.sleep.touched, a.sleep.awake, a.sleep.since, a.sleep.table) if a.make.lazy else ()
         )
         self._clock = np.zeros(len(a.subs) + a.layout.parts + a.layout.threads, np.int64)
+        self._samples = {}
         self._stimuli: dict[str, list[tuple[int, Events]]] = {}
+        self._watch, self._end, self._spent = Watch(), 0, (0.0, 0.0)
+        self.hits, self.fault = [], None
         if state is not None:
             self._restore(state)
 
     # -- what a session of several ranks does otherwise ---------------------------------------
-    def _arrange(self, program: Program, threads: int | None) -> Arrays:
-        return build(program, threads=threads)
+    def _arrange(self, program: Program, threads: int | None, profile: bool) -> Arrays:
+        return build(program, threads=threads, profile=profile)
 
     def _check_alike(self, events: SourceEvents, ticks: int) -> None:
         """Before anything moves."""
@@ -127,19 +130,26 @@ class Session:
             there = given.get(name)
             if there is None or there.shape != array.shape or there.dtype != array.dtype:
                 raise fail("damaged-bundle", "checkpoint", f"{name} is missing or misshapen")
-            if name in ("state", "out", "awake", "since"):
+            if name in ("state", "out", "since"):
                 array[...] = there
+        if self._sleep:
+            a.sleep.rouse(a.subs, given["awake"])
         self._tick = self._first = self._oldest = state.tick
-        self._restore_sent(state)
+        self._put_sent(state.tick, dict(given))
+        self._keep_pending(self._recorder.recorded)
         target = given["synapse_target"]
         if target.size and (int(target.min()) < 0 or int(target.max()) >= self.program.ring):
             raise fail("damaged-bundle", "checkpoint", "synapse_target is out of range")
         a.synapses.write(given["synapse_weight"], target, slice(None))
+        for p in a.plastic:
+            mark = f"plastic/{p.table.name}/"
+            p.restore({k.removeprefix(mark): v for k, v in given.items() if k.startswith(mark)})
 
-    def _restore_sent(self, state: State) -> None:
-        """Events under way: of neurons into the history, of inputs back among the pending."""
+    def _put_sent(self, now: int, given: dict[str, NDArray[Any]]) -> None:
+        """Events under way: of neurons into the history, of inputs back among the pending (those
+        still to come included)."""
         a, depth = self._arrays, self._arrays.depth
-        columns = [state.arrays.get(f"sent_{name}") for name in ("tick", "slot", "value")]
+        columns = [given.get(f"sent_{name}") for name in ("tick", "slot", "value")]
         if any(c is None or c.ndim != 1 for c in columns):
             raise fail(
                 "damaged-bundle", "checkpoint", "the events under way are missing or misshapen"
@@ -150,8 +160,8 @@ class Session:
             fits = (
                 slot.min() >= 0
                 and slot.max() < self.program.sources
-                and tick.max() < state.tick
-                and tick.min() > state.tick - depth
+                and not np.any(tick[slot < self.program.neurons] >= now)
+                and tick.min() > now - depth
                 and not np.any(_twice(tick, slot, self.program.neurons))
             )
         if not fits or value.dtype != self._dtype:
@@ -160,7 +170,7 @@ class Session:
             )
         order = np.lexsort((slot, tick))
         tick, slot, value = tick[order], slot[order], value[order]
-        self._oldest = max(0, state.tick - depth + 1)
+        self._oldest = max(0, now - depth + 1)
         a.hist_n[:] = 0
         mine = slot >= self.program.neurons
         self._pending.add(tick[mine], slot[mine], value[mine])
@@ -177,11 +187,19 @@ class Session:
                     a.hist_value[at : at + chosen.size] = value[chosen]
                 a.hist_n[h * a.layout.parts + p] = chosen.size
 
-    def _fixed(self) -> dict[str, NDArray[Any]]:
+    def _moving(self) -> dict[str, NDArray[Any]]:
+        """What a tick changes, beside the events under way."""
         a = self._arrays
         asleep = {"awake": a.sleep.awake, "since": a.sleep.since} if self._sleep else {}
+        learned = {f"{k}/{n}": getattr(p, n) for k, p in enumerate(a.plastic) for n in CHANGING}
+        return {**asleep, **learned, "state": a.state, "out": a.out}
+
+    def _fixed(self) -> dict[str, NDArray[Any]]:
+        """What a checkpoint holds of neurons and fixed synapses, whatever the partitions are."""
+        a = self._arrays
+        asleep = {"awake": a.sleep.by_neuron(a.subs), "since": a.sleep.since}
         return {
-            **asleep,
+            **(asleep if self._sleep else {}),
             "state": a.state,
             "out": a.out,
             "synapse_weight": a.synapses.packed_weight(),
@@ -222,14 +240,14 @@ class Session:
         """
         arrays = {name: array.copy() for name, array in self._fixed().items()}
         arrays["synapse_origin"] = self._arrays.synapses.origin
+        for p in self._arrays.plastic:
+            if p.packed is not None:
+                arrays["synapse_weight"][p.packed] = p.weights(max(0, self._tick - 1))
+            kept = p.state(self._tick)
+            arrays |= {f"plastic/{p.table.name}/{name}": value for name, value in kept.items()}
         return State(self._tick, {**arrays, **self._sent()}, self.program.hash)
 
     # -- running ------------------------------------------------------------------------------
-    @property
-    def tick(self) -> int:
-        """The next tick to be computed."""
-        return self._tick
-
     @property
     def threads(self) -> int:
         """Threads this session runs on."""
@@ -246,7 +264,7 @@ class Session:
     def _step(self, events: Stimulus, ticks: int, *, hold: bool) -> dict[str, Events]:
         start, known = self._tick, len(self._recorder.parts)
         self.advance(events, ticks=ticks, hold=hold)
-        return self._collect(known, start, ticks)
+        return self._collect(known, start, self._tick - start)
 
     def advance(
         self,
@@ -255,41 +273,54 @@ class Session:
         ticks: int,
         progress: Progress | None = None,
         hold: bool = False,
-    ) -> None:
-        """Advance by ``ticks``. Raises RanvierError when the stimulus does not fit, or when a state
-        stops being a number (naming the population, the neuron and the tick), and Interrupted on
-        Ctrl-C, after the ticks under way.
+    ) -> Hit | None:
+        """Advance by ``ticks``, or to the tick in which a breakpoint fires (the first of those
+        that did is returned, :attr:`hits` has all). Raises RanvierError when the stimulus does not
+        fit, or when a state stops being a number (naming the population, the neuron and the tick,
+        right after which the session stands), and Interrupted on Ctrl-C, after the ticks under way.
 
         ``hold`` leaves a window that ends with the last tick open until :meth:`end_window`: other
         chips may still send to that tick.
         """
         check_ticks(ticks)
         meter = progress or NoProgress()
+        self.schedule(stimulus, ticks=ticks)
+        self._end = end = self._tick + ticks
+        meter.start("simulate", ticks)
+        hits: list[Hit] = []
+        with stop_asked() as asked:
+            while self._tick < end and not hits:
+                stop = min(
+                    end,
+                    self._boundary(),
+                    self._next_sample(),
+                    self._tick + min(self._pace, self._recorder.chunk),
+                )
+                before, began = self._tick, time.perf_counter()
+                hits = self._go(stop)
+                seconds = self._heed(asked, time.perf_counter() - began)
+                self._set_pace(self._tick - before, seconds)
+                meter.advance(self._tick - before)
+                self._sample()
+                if not (hold and self._tick == end):
+                    self.end_window()
+                if asked and self._tick < end:
+                    raise Interrupted
+        meter.done()
+        return hits[0] if hits else None
+
+    def schedule(self, stimulus: Stimulus, *, ticks: int = 1 << 62) -> None:
+        """Put events into the inputs, for ticks from now on, without running; as
+        :meth:`advance` checks them."""
         events, given = source_events(self.program, stimulus, ticks, self._dtype)
         self._check_alike(events, ticks)
         for name, item in given.items():
             if name in self._recorder.recorded and len(item):
                 self._stimuli.setdefault(name, []).append((self._tick, item))
         self._pending.add(events.tick + self._tick, events.source, events.payload)
-        end = self._tick + ticks
-        meter.start("simulate", ticks)
-        with _stop_asked() as asked:
-            while self._tick < end:
-                stop = min(
-                    end, self._boundary(), self._tick + min(self._pace, self._recorder.chunk)
-                )
-                before, began = self._tick, time.perf_counter()
-                self._run(stop)
-                seconds = self._heed(asked, time.perf_counter() - began)
-                self._set_pace(stop - before, seconds)
-                meter.advance(stop - before)
-                if not (hold and self._tick == end):
-                    self.end_window()
-                if asked and self._tick < end:
-                    raise Interrupted
-        meter.done()
 
-    def _run(self, stop: int) -> None:
+    def run_to(self, stop: int) -> None:
+        """Ticks up to ``stop``, in one call of the worker; :meth:`advance` is for users."""
         a, recorder, first = self._arrays, self._recorder, self._tick
         since = max(self._oldest, first - a.depth + 2)
         self._pending.forget(since)
@@ -304,15 +335,18 @@ class Session:
             a.hist_value, since, self._pending.by_tick(since, stop), self._pending.source,
             self._pending.value, a.synapses.row_ptr, a.synapses.row_run, a.synapses.target,
             a.synapses.weight, *self._rows, self._counts, self._counters, recorder.tick,
-            recorder.slot, recorder.value, recorder.filled, recorder.rows, samples, self._clock,
-            fault, *self._sleep, *(a.gaps.arguments if a.gaps.used else ()),
+            recorder.slot, recorder.value, recorder.filled, recorder.probes.rows, samples,
+            self._clock, fault, *self._sleep, *(a.gaps.arguments if a.gaps.used else ()),
+            *(x for p in a.plastic for x in p.arguments),
         )  # fmt: skip
         self._drive(first, stop, rest, fault)
+        failed = min(((int(t), int(s)) for t, s in fault if t >= 0), default=None)
+        stop = stop if failed is None else failed[0] + 1  # all threads stop after that tick
         np.add.at(self._counts, self._pending.between(first, stop), 1)
-        recorder.take(first, samples)
+        recorder.take(first, samples[: stop - first])
         self._tick = stop
-        if fault.max() >= 0:
-            raise self._blow_up(fault[fault[:, 0] >= 0].min(0))
+        if failed is not None:
+            raise self._blow_up(*failed)
 
     def _set_pace(self, ticks: int, seconds: float) -> None:
         """As many ticks a call as take about CHUNK seconds."""
@@ -335,27 +369,6 @@ class Session:
         if self.reset_windows:
             self.reset()
 
-    def _blow_up(self, fault: NDArray[np.int64]) -> RanvierError:
-        tick, slot = (int(x) for x in fault)
-        number, index = self._recorder.where[0][slot], self._recorder.where[1][slot]
-        block = next(b for b in self.program.blocks if b.start <= slot < b.start + b.n)
-        k = self.program.blocks.index(block)
-        where, got = f"{list(self.program.slots)[number]}[{index}]", self._arrays.out[slot]
-        name = "output"
-        for (b, state), offset in self._arrays.state_offset.items():
-            value = self._arrays.state[offset + slot - block.start]
-            if b == k and not np.isfinite(value):
-                name, got = state, value
-                break
-        return fail(
-            "blow-up",
-            f"{where}.{name}",
-            "stopped being a number",
-            got=got,
-            limit=f"finite; it happened at tick {tick} ({tick * self.program.dt:g} s)",
-            hint=("use a smaller dt or another method", "check weights and parameters"),
-        )
-
     def reset(self) -> None:
         """Back to the initial state; inputs under way are lost, weights stay."""
         self._arrays.state[:] = self._arrays.initial
@@ -375,58 +388,6 @@ class Session:
         tick = np.full(ids.size, self._tick - 1, np.int64)
         self._pending.add(tick, source, values[order].astype(self._dtype))
 
-    # -- weights ------------------------------------------------------------------------------
-    def weights(self, projection: str) -> NDArray[np.float64]:
-        """SI weights of a projection now, in canonical order [synapses]."""
-        s = self._arrays.synapses
-        return projection_weights(
-            self.program, projection, s.packed_weight(), s.packed_target, s.origin
-        )
-
-    def set_weights(self, projection: str, weights: Any) -> NDArray[np.float64]:
-        """Write SI weights [synapses, canonical order], rounded by the chip's own quantiser.
-
-        Returns what was stored, in SI: on a real machine rounded, and clipped to the range that
-        compile chose from the weights it saw (compile with the largest you will need). Raises
-        RanvierError when the shape is wrong, a value is not finite, or a synapse that compile left
-        out (weight 0) would have to appear.
-        """
-        table = find_projection(self.program, projection)
-        values = np.asarray(weights, np.float64)
-        if values.shape != (table.count,):
-            raise fail(
-                "weights-shape",
-                projection,
-                "needs one weight per synapse",
-                got=values.shape,
-                limit=(table.count,),
-            )
-        if not np.all(np.isfinite(values)):
-            raise fail("weights-not-finite", projection, "holds NaN or infinity")
-        s = self._arrays.synapses
-        inside = (s.origin >= table.first) & (s.origin < table.first + table.count)
-        chosen = np.flatnonzero(inside)
-        index = s.origin[chosen] - table.first
-        implementation = machine_of(self.program).implementation(table.implementation)
-        coded, port = implementation.encode(values, table.encoding)
-        stored = np.zeros(table.count, bool)
-        stored[index] = True
-        if np.any((coded != 0) & ~stored):
-            raise fail(
-                "synapse-left-out",
-                projection,
-                "compile left out synapses of weight 0, which cannot get a weight now",
-                got=int(np.count_nonzero((coded != 0) & ~stored)),
-                hint="compile with --set quantise.drop_zeros=false",
-            )
-        starts = np.array([b.ring for b in self.program.blocks])
-        sizes = np.array([b.n for b in self.program.blocks])
-        target = s.packed_target[chosen]
-        block = np.searchsorted(starts, target, side="right") - 1
-        moved = (port[index] - synapse_ports(self.program, target)) * sizes[block]
-        s.write(coded[index], (target + moved).astype(target.dtype), chosen)
-        return implementation.decode(coded, port, table.encoding)
-
     # -- results ------------------------------------------------------------------------------
     def _collect(self, known: int, start: int, ticks: int) -> dict[str, Events]:
         found = self._recorder.events(known, start, ticks)
@@ -440,7 +401,11 @@ class Session:
 
     def _input_events(self, name: str, start: int, ticks: int, size: int) -> Events:
         """What was put into an input between ``start`` and ``start + ticks``."""
-        pieces = [e.shift(at - start) for at, e in self._stimuli.get(name, ()) if at >= start]
+        pieces = [
+            e.window(start - at, start - at + ticks)
+            for at, e in self._stimuli.get(name, ())
+            if at < start + ticks and at + int(e.tick[-1]) >= start
+        ]
         graded = any(p.payload is not None for p in pieces)
         none = np.zeros(0, np.int64)
         return Events.sorted(
@@ -477,7 +442,7 @@ class Session:
             program_hash=program.hash,
             start=self._first,
             events=self._collect(0, self._first, ticks),
-            traces=self._recorder.traces(self._first),
+            traces={**self._recorder.traces(self._first), **self._weight_traces()},
             counts={name: counts[:, slots] for name, slots in program.slots.items()},
             counters=per_block,
             blocks=tuple((b.population, b.core) for b in program.blocks),
@@ -490,23 +455,3 @@ def _twice(tick: NDArray[Any], slot: NDArray[Any], neurons: int) -> NDArray[np.b
     mine = slot < neurons
     order = np.lexsort((slot[mine], tick[mine]))
     return (np.diff(tick[mine][order]) == 0) & (np.diff(slot[mine][order]) == 0)
-
-
-@contextmanager
-def _stop_asked() -> Iterator[list[int]]:
-    """A list that fills when Ctrl-C is pressed, so that it is heeded between two calls only."""
-    asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:  # somebody else's: leave it
-        yield asked
-        return
-    signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:  # pressed during the last ticks: nothing is lost, but it was meant
-        raise Interrupted

@@ -13,6 +13,7 @@ from ranvier.errors import fail, unknown
 from ranvier.events import Events, Recording, State, concatenate
 from ranvier.progress import NoProgress, Progress
 from ranvier.sim._arrays import NUMBERS
+from ranvier.sim._profile import Profile, join_profiles
 from ranvier.sim._ranks import RankSession
 from ranvier.sim._session import Session
 from ranvier.sim._stimulus import (
@@ -23,6 +24,8 @@ from ranvier.sim._stimulus import (
     not_events,
     source_events,
 )
+from ranvier.sim._stop import Interrupted, stop_asked
+from ranvier.sim._watch import Breakpoint, Hit
 
 __all__ = ["SystemSession", "run", "session"]
 
@@ -42,6 +45,8 @@ class SystemSession:
         record: Iterable[str] | None = None,
         window: int | None = None,
         reset: bool = False,
+        threads: int | None = None,
+        profile: bool = False,
     ) -> None:
         check_window(window)
         if not program.parts:
@@ -76,7 +81,11 @@ class SystemSession:
                 record=dict.fromkeys([*kept, *bridged]),
                 window=window,
                 reset=reset,
+                threads=threads,
+                profile=profile,
             )
+        self.hits: list[Hit] = []
+        self.left = 0
         self._late: list[tuple[int, str, str, NDArray[np.int64], Any]] = []
         if state is not None:
             self._late = _unpack_late(state, program)
@@ -102,9 +111,9 @@ class SystemSession:
 
     def advance(
         self, stimulus: Stimulus = None, *, ticks: int, progress: Progress | None = None
-    ) -> None:
-        """Advance all parts by ``ticks``, tick by tick."""
-        self._advance(stimulus, ticks, progress or NoProgress(), None)
+    ) -> Hit | None:
+        """Advance all parts by ``ticks``, tick by tick; as :meth:`Session.advance`."""
+        return self._advance(stimulus, ticks, progress or NoProgress(), None)
 
     def _advance(
         self,
@@ -112,26 +121,99 @@ class SystemSession:
         ticks: int,
         meter: Progress,
         found: dict[str, list[Events]] | None,
-    ) -> None:
+    ) -> Hit | None:
         check_ticks(ticks)
         given = self._checked(stimulus, ticks)
         meter.start("simulate", ticks)
-        for tick in range(ticks):
-            emitted: dict[tuple[str, str], Events] = {}
-            for name, part in self._sessions.items():
-                now = {k: e.window(tick, tick + 1) for k, e in given[name].items()}
-                for population, events in part.step_held(now).items():
-                    emitted[name, population] = events
-            if found is not None:
-                for population, parts in found.items():
-                    parts.append(emitted[self._holder_of[population], population])
-            self._cross(emitted)
-            for part in self._sessions.values():
-                part.end_window()
-            if self._reset_windows and self._window and self.tick % self._window == 0:
-                self._late = []
-            meter.advance()
+        known, self.left = len(self.hits), ticks
+        with stop_asked() as asked:
+            for tick in range(ticks):
+                self._tick_all(given, tick, found)
+                self.left -= 1
+                meter.advance()
+                stop = asked or len(self.hits) > known
+                if stop and self.left:
+                    self._schedule(given, tick + 1)
+                    if asked:
+                        raise Interrupted
+                if stop:
+                    break
         meter.done()
+        return self.hits[known] if len(self.hits) > known else None
+
+    def _tick_all(
+        self, given: dict[str, dict[str, Events]], tick: int, found: dict[str, list[Events]] | None
+    ) -> None:
+        """One tick of every part, then what crosses the bridges."""
+        emitted: dict[tuple[str, str], Events] = {}
+        for name, part in self._sessions.items():
+            now = {k: e.window(tick, tick + 1) for k, e in given[name].items()}
+            known = len(part.hits)
+            for population, events in part.step_held(now).items():
+                emitted[name, population] = events
+            self.hits += part.hits[known:]
+        if found is not None:
+            for population, parts in found.items():
+                parts.append(emitted[self._holder_of[population], population])
+        self._cross(emitted)
+        for part in self._sessions.values():
+            part.end_window()
+        if self._reset_windows and self._window and self.tick % self._window == 0:
+            self._late = []
+
+    def _schedule(self, given: dict[str, dict[str, Events]], since: int) -> None:
+        """Hand over what is left of a stimulus, for whoever goes on."""
+        for name, part in self._sessions.items():
+            part.schedule({k: e.window(since, e.ticks) for k, e in given[name].items()
+                           if e.ticks > since})  # fmt: skip
+
+    def break_on(self, *breakpoints: Breakpoint) -> None:
+        """As :meth:`Session.break_on`; all parts finish the tick in which one fires."""
+        for item in breakpoints:
+            name = getattr(item, "population", "")
+            if name and name not in self._holder_of:
+                raise unknown("population", name, self._holder_of, where="break_on")
+            everywhere = getattr(item, "kind", "") == "overflow" and not name
+            for key, part in self._sessions.items():
+                if everywhere or key == self._holder_of.get(name, next(iter(self._sessions))):
+                    part.break_on(item)
+
+    def clear_breaks(self) -> None:
+        """No breakpoints any more."""
+        for part in self._sessions.values():
+            part.clear_breaks()
+
+    def _of(self, name: str, where: str) -> Session:
+        """The part of ``"population.state"``."""
+        population = name.rpartition(".")[0] or name
+        if population not in self._holder_of:
+            raise unknown("population", population, self._holder_of, where=where)
+        return self._sessions[self._holder_of[population]]
+
+    def probe(self, name: str, *, every: int = 1) -> None:
+        """As :meth:`Session.probe`."""
+        self._of(name, f"probe {name}").probe(name, every=every)
+
+    def record(self, population: str) -> None:
+        """As :meth:`Session.record`."""
+        if population not in self._holder_of:
+            raise unknown("population", population, self._holder_of, where="record")
+        if population not in self._recorded:
+            self._sessions[self._holder_of[population]].record(population)
+            self._recorded.append(population)
+
+    def read(self, name: str) -> NDArray[np.float64]:
+        """As :meth:`Session.read`."""
+        return self._of(name, f"read {name}").read(name)
+
+    def profile(self) -> Profile:
+        """As :meth:`Session.profile`, the parts one after the other; places are part:name."""
+        return join_profiles({name: part.profile() for name, part in self._sessions.items()})
+
+    @property
+    def threads(self) -> int:
+        """Threads of the part that has most."""
+        return max(part.threads for part in self._sessions.values())
 
     def _checked(self, stimulus: Stimulus, ticks: int) -> dict[str, dict[str, Events]]:
         """Each part's share of a stimulus, checked before anything moves."""
@@ -335,6 +417,7 @@ def run(
     Python, slow, trusted by tests). ``ranks`` is an mpi4py communicator: all its ranks make the
     same call, and rank 0 gets the recording, the others one without events, traces and counts.
     Options as for :class:`Session`.
+    Ctrl-C raises KeyboardInterrupt, and what was recorded is lost; a :class:`Session` keeps it.
     """
     _check_program(program)
     if not isinstance(cast("Any", stimulus), Events | Mapping | None):

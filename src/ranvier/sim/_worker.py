@@ -191,7 +191,7 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
         out, scratch, tallies, random, who, streams, draws, limits, limit_ptr, limit_of, delays,
         depth, hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source,
         ev_value, row_ptr, row_run, target, weight, work, row_v, counts, counter, rec_tick,
-        rec_slot, rec_value, rec_n, probes, traces, clock, fault{lazy}{gap_arguments}):
+        rec_slot, rec_value, rec_n, probes, traces, clock, fault{lazy}{gap_arguments}{learning}):
     # Ticks first <= t < last, for the partitions of one thread; those of other ranks have the owner
     # -1. Records count from tick start, at which random words were first drawn.
     mine = work[me]
@@ -219,17 +219,21 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
                    hist_value, ev_first, ev_ptr, ev_source, ev_value, acc_p, rows_p, run_p,
                    target_p, weight_p, row_a, row_b, row_at, row_v[me]{more_arrive})
             {gap_arrive}
+            {learn_arrive}
             {toc_arrive}
             at = hist_base[p] + h * hist_cap[p]
             begin = at
             rec = rec_n[p]
             for s in range(part_table[p, {sub}], part_table[p, {sub_end}]):
                 kind = subs[s, 0]
+                {learn_begin}
 {dispatch}
+                {learn_fire}
                 {toc_update}
             rec_n[p] = rec
             hist_n[h * parts + p] = at - begin
             {clear}
+            {learn_sweep}
             {gap_leave}
             for q in range(part_table[p, {probe}], part_table[p, {probe_end}]):
                 if t % probes[q, 4] != 0:
@@ -241,6 +245,7 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
                 if probes[q, 0] == 0:
                     for i in range(n):
                         sample[column + i] = state[origin + i]
+                {sample_asleep}
                 else:
                     for i in range(n):
                         sample[column + i] = out[origin + i]
@@ -249,4 +254,7 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
             if not barrier(sync, me, threads, t + 1):
                 return
             {toc_wait}
+        for other in range(threads):  # all stop after the same tick, as it was then
+            if fault[other, 0] >= 0 and fault[other, 0] <= t:
+                return
 """
