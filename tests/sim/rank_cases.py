@@ -163,6 +163,14 @@ def check_program(name: str, program: Program, comm: Any, folder: Path) -> dict[
     ours = sim.run(program, rest, state=state, keep_state=True, ranks=comm)
     if first:
         note("resumed", ours, sim.run(program, rest, state=state, keep_state=True))
+    if (
+        "i" in program.slots
+        and first
+        and not np.array_equal(read := running.read("i.v"), serial.read("i.v"))
+    ):
+        found["read"] = [str(read)]
+    elif "i" in program.slots and not first:
+        running.read("i.v")
     if name == "float64":
         found["weights"] = check_weights(program, comm)
     found["bytes"] = running.bytes_sent
