@@ -10,6 +10,7 @@ import typer
 from ranvier.cli._command import Command, DtOption, JsonOption, OptionalChip, QuietOption, seconds
 from ranvier.cli._files import check_output, open_any, recipe_dt
 from ranvier.cli._output import Output, counted, table
+from ranvier.cli._running import Extra, show_memory, start, ticks_of
 from ranvier.cli._sample import ask
 
 __all__ = ["COMMAND", "run"]
@@ -41,6 +42,9 @@ def run(
     ticks: Annotated[
         int | None, typer.Option(min=0, help="How many ticks; the length of the input by default.")
     ] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", metavar="TIME", help="How long, e.g. 1s, for --ticks.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Keep the recording in this folder.")
     ] = None,
@@ -66,13 +70,30 @@ def run(
     mpi: Annotated[
         bool, typer.Option("--mpi", help="Share the work with all processes that mpiexec started.")
     ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Show where the time and the memory went.")
+    ] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the state at the end, also after Ctrl-C."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Go on from a checkpoint; ticks of inputs count from it."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say how much memory the run would take.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Also run more than 1e9 ticks.")] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
     """Run a program and count the spikes of every population.
 
-    A network is compiled first, for the ideal machine unless --chip names another. On a cluster:
+    A network is compiled first, for the ideal machine unless --chip names another. Ctrl-C stops
+    the run and keeps what was recorded (exit code 130); a second one does not wait. On a cluster:
     mpiexec -n 64 ranvier run net.rvp --mpi --threads 8 ...; rank 0 prints and writes.
     """
     from contextlib import nullcontext
@@ -86,45 +107,52 @@ def run(
     with together() if mpi else nullcontext() as world:
         return _run(
             file, chip, dt, given, data, sample, ticks, output, record, cost, engine, seed, force,
-            json, quiet, threads, world,
+            json, quiet, world, Extra(time=time, threads=threads, profile=profile,
+                                      checkpoint=checkpoint, resume=resume, dry_run=dry_run),
         )  # fmt: skip
 
 
 def _run(
     file: Path, chip: str | None, dt: str | None, given: list[str] | None, data: str | None,
     sample: int, ticks: int | None, output: Path | None, record: list[str] | None, cost: bool,
-    engine: str, seed: int, force: bool, json: bool, quiet: bool, threads: int | None, world: Any,
+    engine: str, seed: int, force: bool, json: bool, quiet: bool, world: Any, extra: Extra,
 ) -> int:  # fmt: skip
     """On one process, or on each rank of ``world``."""
-    from ranvier import sim
     from ranvier.cli._stimulus import read_stimulus
 
     speaks = world is None or world.Get_rank() == 0
     out = Output(json=json, quiet=quiet or not speaks)
     tick = seconds("--dt", dt)
+    length = seconds("--time", extra.time)
     check_output(output)
-    _check_inputs(given, data, ticks)
+    check_output(extra.checkpoint)
+    if not extra.dry_run:
+        _check_inputs(given, data, {"--ticks": ticks, "--time": length})
     kind, thing = open_any(file)
     asked = None if data is None else ask(kind, thing, file, data, sample)
     program = _program(out, file, (kind, thing), chip, tick or (asked and asked.dt), seed)
+    ticks = ticks_of(ticks, length, program.dt)
+    if extra.dry_run:
+        return show_memory(out, program, threads=extra.threads, ticks=ticks)
     stimulus = (
         asked.events if asked else read_stimulus(program, given or [], ticks=ticks, force=force)
     )
     windows = {"window": asked.ticks, "reset": True} if asked else {}
     with out.progress() as progress:
-        recording = sim.run(
+        ran = start(
             program,
             stimulus,
             ticks=ticks,
-            record=record or None,
             progress=progress,
             engine=engine,
-            threads=threads,
-            ranks=world,
+            extra=extra,
+            world=world,
+            record=record or None,
             **windows,
         )
     if not speaks:
-        return 0
+        return 130 if ran.left else 0
+    recording = ran.recording
     rows = _rows(recording)
     document: dict[str, Any] = {
         "program": program.hash,
@@ -132,9 +160,10 @@ def _run(
         "dt": recording.dt,
         "ticks": recording.ticks,
         "populations": rows,
+        **ran.to_dict(),
     }
-    shown = _shown(program, recording, rows)
-    if asked:
+    shown = [*_shown(program, recording, rows), "", *ran.lines()]
+    if asked and not ran.left:
         answer = asked.answer(recording)
         document |= {"label": asked.labels[0], "answer": answer}
         said = "no answer" if answer < 0 else f"answered {answer}"
@@ -146,19 +175,22 @@ def _run(
     if output is not None:
         document["output"] = str(recording.save(output))
         shown += ["", f"wrote {output}"]
+    if ran.left:
+        shown += ["", ran.how_to_go_on(file, extra.checkpoint)]
     out.result(document, *shown)
-    return 0
+    return 130 if ran.left else 0
 
 
-def _check_inputs(given: list[str] | None, data: str | None, ticks: int | None) -> None:
+def _check_inputs(given: list[str] | None, data: str | None, lengths: dict[str, Any]) -> None:
     from ranvier.errors import fail
 
-    if not given and data is None and ticks is None:
+    said = next((option for option, value in lengths.items() if value is not None), None)
+    if not given and data is None and said is None:
         hints = ("--input events.csv", "--data digits", "--ticks 100 for silence")
         raise fail("ticks", "ranvier run", "needs to know what to run on", hint=hints)
-    if data is not None and (given or ticks is not None):
+    if data is not None and (given or said is not None):
         raise fail("conflict", "--data", "brings its own input and length",
-                   got="--input" if given else "--ticks", hint="leave one of them out")  # fmt: skip
+                   got="--input" if given else said, hint="leave one of them out")  # fmt: skip
 
 
 def _costs(program: Any, recording: Any) -> list[Any]:
@@ -233,6 +265,8 @@ COMMAND = Command(
         "ranvier run digits.rvn --chip loihi1 --data digits --sample 3 --cost",
         "ranvier run net.rvn --chip loihi1 --dt 1ms --input left=a.csv --input right=b.npy",
         "ranvier run net.rvp --ticks 1000 --record hidden --json",
+        "ranvier run net.rvp --time 10s --threads 8 --profile",
+        "ranvier run net.rvp --resume net.state --time 10s --checkpoint net.state",
         "ranvier run net.rvp --ticks 10000 --ranks 4 --threads 2",
     ),
     panel="Run",

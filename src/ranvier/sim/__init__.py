@@ -1,5 +1,6 @@
 """Run Programs. Engines: numba (fast, on threads and MPI ranks) and reference (plain Python)."""
 
+from ranvier.sim._estimate import Estimate, available, estimate
 from ranvier.sim._profile import Profile, ProfileRow
 from ranvier.sim._ranks import RankSession, world
 from ranvier.sim._session import Session
@@ -9,6 +10,7 @@ from ranvier.sim._watch import Breakpoint, Hit
 
 __all__ = [
     "Breakpoint",
+    "Estimate",
     "Hit",
     "Interrupted",
     "Profile",
@@ -16,6 +18,8 @@ __all__ = [
     "RankSession",
     "Session",
     "SystemSession",
+    "available",
+    "estimate",
     "run",
     "session",
     "world",

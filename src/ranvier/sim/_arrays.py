@@ -20,7 +20,7 @@ from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
 from ranvier.sim._plastic import Plastic, kernel_numbers
 
-__all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "kernels_of"]
+__all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "instant", "kernels_of"]
 
 IntArray = NDArray[np.int64]
 
@@ -237,7 +237,7 @@ def _flags(kernel: Kernel, block: Block) -> tuple[bool, ...]:
     return tuple(bool(np.ndim(block.values[name])) for name in kernel.params)
 
 
-def _instant(program: Program) -> bool:
+def instant(program: Program) -> bool:
     """Do neurons send to others within the same tick?"""
     rows = np.flatnonzero(program.row_delay == 0)
     if not rows.size:
@@ -257,17 +257,17 @@ def build(
     """Allocate everything a session needs; ``ranks`` as for :func:`lay_out`."""
     dtype = NUMBERS[machine_of(program).dtype]
     kernels = kernels_of(program)
-    instant = _instant(program)
-    rests = _rests(program, kernels, instant)
+    at_once = instant(program)
+    rests = _rests(program, kernels, at_once)
     lazy = any(rests)
     ports = [len(k.ports) for k in kernels]
-    layout = lay_out(program, threads, ports, whole=instant, aligned=lazy, ranks=ranks)
+    layout = lay_out(program, threads, ports, whole=at_once, aligned=lazy, ranks=ranks)
     make = Make(
         lazy=lazy,
         single=dtype is np.float32,
         graded=any(k.output != "spike" for k in kernels)
         or any(b.signal != "spike" for b in program.inputs),
-        instant=instant,
+        instant=at_once,
         gaps=bool(program.gaps),
         profile=profile,
     )

@@ -16,6 +16,7 @@ from ranvier.progress import NoProgress, Progress
 from ranvier.sim._arrays import ROWS_IN_HAND, Arrays, build
 from ranvier.sim._crew import Crew
 from ranvier.sim._emit import load_worker
+from ranvier.sim._estimate import check_memory
 from ranvier.sim._inspect import Inspected
 from ranvier.sim._pending import Pending
 from ranvier.sim._plastic import CHANGING
@@ -99,6 +100,7 @@ class Session(Inspected, Weighted):
 
     # -- what a session of several ranks does otherwise ---------------------------------------
     def _arrange(self, program: Program, threads: int | None, profile: bool) -> Arrays:
+        check_memory(program, threads=threads)
         return build(program, threads=threads, profile=profile)
 
     def _check_alike(self, events: SourceEvents, ticks: int) -> None:
