@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ def together() -> Iterator[Any]:
             f"the launcher started {told} processes, but MPI sees {size} in each",
             hint=("start it with the mpiexec of the MPI that mpi4py uses", "srun --mpi=pmix"),
         )
+    # mpiexec shows rank 0 a terminal whatever stands behind it.
+    os.environ["TERM"] = "dumb"
     try:
         yield comm
     except BaseException:
@@ -134,8 +136,12 @@ def relaunch(command: str, arguments: Sequence[str], ranks: int, threads: int | 
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # only ourselves, on this machine
         environment["OMPI_ALLOW_RUN_AS_ROOT"] = environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
     line += [sys.executable, "-m", "ranvier.cli", command, *arguments, "--mpi"]
-    running = subprocess.Popen(line, env=environment)
+    running = subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
     try:
+        for text in spoken(running.stderr):
+            sys.stderr.write(text)
+            sys.stderr.flush()
         return _code(running.wait())
     except KeyboardInterrupt:
         running.send_signal(signal.SIGINT)
@@ -144,6 +150,25 @@ def relaunch(command: str, arguments: Sequence[str], ranks: int, threads: int | 
         except subprocess.TimeoutExpired:
             running.kill()
         raise
+
+
+def spoken(lines: Iterable[str]) -> Iterator[str]:
+    """What the ranks said, without the launcher's own framed remarks on how they ended."""
+    framed: list[str] | None = None
+    for line in lines:
+        if line.startswith("-" * 60):
+            if framed is None:
+                framed = [line]
+                continue
+            framed.append(line)
+            if not any(word in "".join(framed) for word in ("MPI_ABORT", "prterun", "mpirun")):
+                yield from framed
+            framed = None
+        elif framed is not None:
+            framed.append(line)
+        else:
+            yield line
+    yield from framed or ()
 
 
 def _code(code: int) -> int:

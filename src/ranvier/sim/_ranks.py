@@ -34,6 +34,7 @@ from ranvier.sim._probes import Probes
 from ranvier.sim._recorder import Recorder
 from ranvier.sim._session import Session
 from ranvier.sim._stimulus import SourceEvents, Stimulus
+from ranvier.sim._watch import Breakpoint
 
 __all__ = ["RankSession", "shortest_delay", "world"]
 
@@ -78,8 +79,9 @@ class RankSession(Session):
     same loop. Options as for :class:`Session`; ``threads`` is 1 by default.
 
     An error that all ranks see (a stimulus that does not fit, a state that stops being a number) is
-    raised on all of them. One that a single rank sees leaves the others waiting: end them with
-    ``comm.Abort()``, as the command line does, or start with ``python -m mpi4py``.
+    raised on all of them; after the latter the session cannot go on. One that a single rank sees
+    leaves the others waiting: end them with ``comm.Abort()``, as the command line does, or start
+    with ``python -m mpi4py``. :meth:`profile` is of one's own rank.
 
     ``bytes_sent`` and ``bytes_received`` count what this rank told and was told about spikes,
     ``exchanges`` how often, ``exchange_seconds`` the time spent on it, waiting included.
@@ -116,12 +118,11 @@ class RankSession(Session):
         )
 
     def _arrange(self, program: Program, threads: int | None, profile: bool) -> Arrays:
-        local = "electrical synapses" if program.gaps else "plasticity" if program.plastic else ""
-        if local and self.ranks > 1:
+        if program.plastic and self.ranks > 1:
             raise fail(
                 "local-ranks",
                 program.name,
-                f"has {local}, which stay on one rank for now",
+                "has plasticity, which stays on one rank for now",
                 got=f"{self.ranks} ranks",
                 limit="1 rank",
                 hint="run on one rank with several threads",
@@ -136,7 +137,8 @@ class RankSession(Session):
                 limit="1 rank",
                 hint=("run on one rank", "give every synapse between neurons a delay of one tick"),
             )
-        self.interval = shortest_delay(program) or max(1, a.depth - 2)
+        # Electrical synapses read the states of the tick before.
+        self.interval = 1 if a.gaps.used else shortest_delay(program) or max(1, a.depth - 2)
         self._bounds = np.searchsorted(a.layout.rank, np.arange(self.ranks + 1)).astype(np.int64)
         return a
 
@@ -193,10 +195,14 @@ class RankSession(Session):
             self._compile(first, rest)
         for begin in range(first, stop, self.interval):
             end = min(stop, begin + self.interval)
+            if self._arrays.gaps.used:
+                self._share_signals(begin)
             self._crew(begin, end, self._oldest, *rest)
             began = time.perf_counter()
             self._exchange(begin, end, failed=bool(fault.max() >= 0))
             self.exchange_seconds += time.perf_counter() - began
+            if self._failed:
+                break
         if self._failed:
             self._failed = False
             self._agree_on_fault(fault)
@@ -244,6 +250,19 @@ class RankSession(Session):
             pack_values(begin, end, low, high, *tables, a.hist_value, values)
             starts, everything = self._allgather("in_value", values[:spikes], sizes)
             unpack_values(begin, end, me, bounds, starts, *tables, a.hist_value, everything)
+
+    def _share_signals(self, tick: int) -> None:
+        """States that electrical synapses read at a tick, from every rank to all."""
+        neurons = self.program.neurons
+        row = self._arrays.gaps.signal[tick & 1]
+        slots = [self._slots(rank) for rank in range(self.ranks)]
+        sizes = [s.stop - s.start for s in slots]
+        mine = slots[self.rank]
+        for at in range(0, row.size - neurons + 1, neurons):
+            states = row[at : at + neurons]
+            self._comm.Allgatherv(states[mine].copy(), [states, sizes])
+            self.bytes_sent += sizes[self.rank] * row.itemsize
+            self.bytes_received += (neurons - sizes[self.rank]) * row.itemsize
 
     def _allgather(
         self, name: str, mine: NDArray[Any], sizes: IntArray
@@ -312,7 +331,7 @@ class RankSession(Session):
         recorder = copy(self._recorder)
         parts = recorder.parts[known:]
         none = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, self._dtype))
-        columns = [np.concatenate([none[0], *(p[0] for p in parts)])]
+        columns: list[Any] = [np.concatenate([none[0], *(p[0] for p in parts)])]
         columns.append(np.concatenate([none[1], *(p[1] for p in parts)]))
         graded = self._arrays.make.graded
         if graded:
@@ -335,21 +354,41 @@ class RankSession(Session):
         probes.taps = [copy(tap) for tap in probes.taps]
         for tap in probes.taps:
             population = tap.name.rpartition(".")[0]
-            index = self._recorder.where[1]
-            shares = [
-                np.concatenate(
-                    [np.zeros(0, np.int64)]
-                    + [
-                        index[b.start + sub.first : b.start + sub.first + sub.n]
-                        for sub in self._pieces(rank)
-                        for b in (self.program.blocks[sub.block],)
-                        if b.population == population
-                    ]
-                )
-                for rank in range(self.ranks)
+            tap.pieces = [
+                (t, self._assemble(raw, lambda rank, name=population: self._members(name, rank)))
+                for t, raw in tap.pieces
             ]
-            tap.pieces = [(t, self._assemble(raw, shares.__getitem__)) for t, raw in tap.pieces]
         return probes
+
+    def _members(self, population: str, rank: int) -> IntArray:
+        """Neurons of a population that a rank computes."""
+        index, blocks = self._recorder.where[1], self.program.blocks
+        found = [np.zeros(0, np.int64)]
+        for sub in self._pieces(rank):
+            if blocks[sub.block].population == population:
+                start = blocks[sub.block].start + sub.first
+                found.append(index[start : start + sub.n])
+        return np.concatenate(found)
+
+    def read(self, name: str) -> NDArray[np.float64]:
+        """As :meth:`Session.read`, on every rank."""
+        population = name.rpartition(".")[0]
+        whole = self._assemble(super().read(name), lambda rank: self._members(population, rank))
+        self._comm.Bcast(_bytes(whole), 0)
+        return whole
+
+    def break_on(self, *breakpoints: Breakpoint) -> None:
+        """Only on one rank: others would not know where to stop."""
+        if self.ranks > 1:
+            raise fail(
+                "breakpoint-ranks",
+                self.program.name,
+                "cannot stop at breakpoints on several ranks",
+                got=f"{self.ranks} ranks",
+                limit="1 rank",
+                hint="run on one rank; its spikes are the same",
+            )
+        super().break_on(*breakpoints)
 
     def _fixed_of_all(self) -> dict[str, NDArray[Any]]:
         return {
