@@ -26,7 +26,7 @@ from ranvier.events import (
     load_recording,
     open_recording,
 )
-from recordings import POPULATIONS, TRACES, Run, same
+from recordings import TRACES, Run, same
 
 quick = patch.object(os, "fsync", lambda handle: None)
 """What a disk does when the power fails is not what these tests ask."""
