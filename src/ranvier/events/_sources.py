@@ -36,6 +36,7 @@ __all__ = [
     "PartsSource",
     "Ref",
     "Source",
+    "TickSorter",
     "footer_hash",
     "load_checkpoint",
     "open_source",
@@ -274,6 +275,43 @@ def load_checkpoint(folder: Path, log: Log) -> tuple[int, State] | None:
     if trouble is not None:
         raise trouble
     return None
+
+
+class TickSorter:
+    """Sorts events by tick, then id, of pieces whose ticks do not decrease.
+
+    Events of the last tick wait, because the next piece may have more of it.
+    """
+
+    def __init__(self) -> None:
+        self._last: list[list[NDArray[Any]]] = []
+
+    def add(self, columns: list[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
+        """More events, [tick, id, ...]: those whose tick is over come back, sorted."""
+        tick = columns[0]
+        if not tick.size:
+            return
+        if self._last and tick[0] != self._last[0][0][0]:
+            yield from self.end()
+        at = int(np.searchsorted(tick, tick[-1]))
+        if at:
+            pieces, self._last = [*self._last, [c[:at] for c in columns]], []
+            yield _sorted(pieces)
+        self._last.append([c[at:] for c in columns])
+
+    def end(self) -> Iterator[list[NDArray[Any]]]:
+        """What waits."""
+        if self._last:
+            pieces, self._last = self._last, []
+            yield _sorted(pieces)
+
+
+def _sorted(pieces: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
+    tick, index, *more = (np.concatenate(c) for c in zip(*pieces, strict=True))
+    if np.any((tick[1:] == tick[:-1]) & (index[1:] < index[:-1])):
+        order = np.lexsort((index, tick))
+        return [c[order] for c in (tick, index, *more)]
+    return [tick, index, *more]
 
 
 def read_event_rows(
