@@ -65,7 +65,7 @@ class PopulationInfo:
         _whole("PopulationInfo.size", self.size, 0, 2**31)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TraceInfo:
     """A sampled state of ``size`` neurons: raw numbers of ``dtype``, a row every ``every`` ticks.
 
