@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,24 +67,31 @@ class PartsSource:
         self.folder, self.log = folder, log
         self.header, self.end, self.complete = log.header, log.tick, log.complete
         self.shift = 0
-        self._parts: dict[str, Part] = {}
-        self._refs: dict[tuple[str, int], list[Ref]] = {}
+        self._index: dict[tuple[str, int], list[Ref]] = {}
         self._seen: set[str] = set()
-        for part in (part for entry in log.entries for part in entry.parts):
-            self._parts[part.file] = part
-            kind = "series" if part.file.endswith("-series.parquet") else "events"
-            for group, (number, _, first, last) in enumerate(part.groups):
-                refs = self._refs.setdefault((kind, number), [])
-                refs.append(Ref(part.file, group, first, last))
+
+    @cached_property
+    def _parts(self) -> dict[str, Part]:
+        return {part.file: part for entry in self.log.entries for part in entry.parts}
+
+    def _refs(self, kind: str, number: int) -> list[Ref]:
+        """Row groups of a number; put together when first asked for, because they may be many."""
+        if not self._index:
+            for part in self._parts.values():
+                which = "series" if part.file.endswith("-series.parquet") else "events"
+                for group, (who, _, first, last) in enumerate(part.groups):
+                    refs = self._index.setdefault((which, who), [])
+                    refs.append(Ref(part.file, group, first, last))
+        return self._index.get((kind, number), [])
 
     def events(self, population: str) -> list[Ref]:
         """The row groups of a population's events, in order of time."""
         number = list(self.header.populations).index(population)
-        return self._refs.get(("events", number), [])
+        return self._refs("events", number)
 
     def series(self, number: int) -> list[Ref]:
         """The row groups of a series, in order of time."""
-        return self._refs.get(("series", number), [])
+        return self._refs("series", number)
 
     def files(self) -> list[str]:
         """Every part, in order."""

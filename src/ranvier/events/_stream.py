@@ -133,8 +133,7 @@ class StreamWriter:
                     hint="record again, with flush(tick, state=...) now and then",
                 )  # fmt: skip
             number, state = found
-            kept = number + 1
-            log = Log(log.header, log.entries[:kept], log.checks[: kept + 1], log.ends[: kept + 1])
+            log = log.upto(number + 1)
             try:
                 os.ftruncate(handle, log.ends[-1])
                 os.fsync(handle)
@@ -491,4 +490,9 @@ class StreamWriter:
             made.append(place)
             write_synced(place, data)
             digest = hashlib.sha256(data).hexdigest()
-            yield Part(place.name, len(memoryview(data)), digest, tuple(groups))
+            yield Part(
+                place.name,
+                len(memoryview(data)),
+                digest,
+                [number for group in groups for number in group],
+            )
