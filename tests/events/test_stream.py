@@ -110,10 +110,12 @@ def test_windows_are_slices(
                 assert chosen.same_as(window.select(ids))
                 assert chosen.size == len(ids)
                 pieces = list(found.chunks(pop, first, last))
-                assert sum(tick.size for tick, *_ in pieces) == len(window)
-                assert np.array_equal(
-                    np.concatenate([np.zeros(0, int), *(p[0] for p in pieces)]), window.tick
-                )
+                for k, column in enumerate((window.tick, window.id, window.payload)):
+                    given: list[Any] = [np.zeros(0, int), *(piece[k] for piece in pieces)]
+                    if column is None:
+                        assert given[1:] == [None] * len(pieces)
+                    else:
+                        assert np.array_equal(np.concatenate(given), column)
             for trace in TRACES:
                 whole, part = expected.trace(trace), found.trace(trace, first, last)
                 keep = (whole.ticks >= first) & (whole.ticks < last)

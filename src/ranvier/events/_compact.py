@@ -24,7 +24,7 @@ from ranvier.events._files import (
     sync_directory,
 )
 from ranvier.events._parts import BUNDLE, LOG, SERIES, Header
-from ranvier.events._sources import PartsSource, footer_hash, open_source
+from ranvier.events._sources import PartsSource, TickSorter, footer_hash, open_source
 
 __all__ = ["compact_parts", "compact_recording"]
 
@@ -152,39 +152,21 @@ class _File:
 
 # -- events ---------------------------------------------------------------------------------------
 class _Events:
-    """Sorts the events of a population, which come tick by tick, and fills row groups."""
+    """Fills row groups with the events of a population."""
 
     def __init__(self, file: _File) -> None:
-        self._file = file
+        self._file, self._sorter = file, TickSorter()
         self._waiting: list[list[Column]] = []
         self._rows = 0
-        self._last: list[list[Column]] = []
 
     def add(self, columns: list[Column]) -> None:
-        """More events; those of the last tick wait, because more of them may come."""
-        tick = columns[0]
-        if not tick.size:
-            return
-        if self._last and tick[0] != self._last[0][0][0]:
-            self._release()
-        at = int(np.searchsorted(tick, tick[-1]))
-        if at:
-            head = [c[:at] for c in columns]
-            self._take([*self._last, head])
-            self._last = []
-        self._last.append([c[at:] for c in columns])
+        """More events, in order of their ticks."""
+        for piece in self._sorter.add(columns):
+            self._take(piece)
 
-    def _release(self) -> None:
-        self._take(self._last)
-        self._last = []
-
-    def _take(self, pieces: list[list[Column]]) -> None:
-        tick, index, *more = (np.concatenate(c) for c in zip(*pieces, strict=True))
-        if np.any((np.diff(tick) == 0) & (np.diff(index) < 0)):
-            order = np.lexsort((index, tick))
-            tick, index, *more = (c[order] for c in (tick, index, *more))
-        self._waiting.append([tick, index, *more])
-        self._rows += tick.size
+    def _take(self, piece: list[Column]) -> None:
+        self._waiting.append(piece)
+        self._rows += piece[0].size
         if self._rows >= ROWS:
             self._write(self._rows - self._rows % ROWS)
 
@@ -197,8 +179,8 @@ class _Events:
 
     def end(self) -> None:
         """Write what waits."""
-        if self._last:
-            self._release()
+        for piece in self._sorter.end():
+            self._take(piece)
         if self._rows:
             self._write(self._rows)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from ranvier.bundle import replace_directory
@@ -52,9 +53,10 @@ def make(place: Path, header: Header, overwrite: bool) -> None:
     try:
         line, _ = sealed(header.to_document(), "")
         replace_directory(place, lambda fresh: write_synced(fresh / LOG, line))
-        sync_directory(place.parent)
     except OSError as error:
         raise cannot_write(place, error) from error
+    with suppress(OSError):
+        sync_directory(place.parent)
 
 
 def locked(place: Path) -> int:

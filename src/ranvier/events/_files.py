@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from ranvier.errors import RanvierError, fail
 __all__ = [
     "ROWS",
     "Group",
-    "Table",
     "as_raw",
     "cannot_write",
     "damaged",
+    "events_table",
     "from_raw",
     "parquet_options",
     "remove",
+    "series_table",
     "sync_directory",
     "write_synced",
 ]
@@ -106,7 +107,7 @@ def from_raw(column: Any, size: int, dtype: str) -> NDArray[Any]:
     return rows.reshape(len(column), size)
 
 
-class Table:
+class _Table:
     """A Parquet file in memory: blocks of rows of one number each, and what its row groups hold."""
 
     def __init__(self, fields: list[Any]) -> None:
@@ -132,6 +133,46 @@ class Table:
         """The bytes of the file, and its row groups."""
         self._writer.close()
         return self._stream.getvalue(), self._groups
+
+
+def events_table(
+    pending: Mapping[int, list[tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]]],
+    graded: bool,
+) -> tuple[Any, list[Group]]:
+    """A Parquet file of events, (tick, id, payload) in pieces by number of the population.
+
+    ``graded`` gives it a column for payloads. Returns its bytes and row groups.
+    """
+    import pyarrow as pa
+
+    fields: list[Any] = [("population", pa.int32()), ("tick", pa.int64()), ("id", pa.int64())]
+    table = _Table([*fields, ("payload", pa.float64())] if graded else fields)
+    for number, pieces in sorted(pending.items()):
+        columns: list[Any] = [np.concatenate([p[0] for p in pieces])]
+        columns.append(np.concatenate([p[1] for p in pieces]))
+        values = [p[2] for p in pieces if p[2] is not None]
+        if graded:
+            none = pa.nulls(columns[0].size, pa.float64())
+            columns.append(np.concatenate(values) if values else none)
+        table.add(number, columns[0], columns, ROWS)
+    return table.done()
+
+
+def series_table(
+    pending: Mapping[int, list[tuple[NDArray[Any], NDArray[Any]]]], piece: int
+) -> tuple[Any, list[Group]]:
+    """A Parquet file of series, (ticks, rows) in pieces by number of the series.
+
+    A row group has about ``piece`` bytes. Returns its bytes and row groups.
+    """
+    import pyarrow as pa
+
+    table = _Table([("series", pa.int32()), ("tick", pa.int64()), ("raw", pa.large_binary())])
+    for number, pieces in sorted(pending.items()):
+        tick, raw = (np.concatenate(c) for c in zip(*pieces, strict=True))
+        rows = max(1, min(ROWS, piece // max(1, raw.itemsize * raw.shape[1])))
+        table.add(number, tick, [tick, as_raw(raw)], rows)
+    return table.done()
 
 
 def remove(place: Path) -> None:

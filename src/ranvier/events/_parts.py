@@ -14,8 +14,9 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class PopulationInfo:
         _whole("PopulationInfo.size", self.size, 0, 2**31)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TraceInfo:
     """A sampled state of ``size`` neurons: raw numbers of ``dtype``, a row every ``every`` ticks.
 
@@ -258,12 +259,18 @@ def payload_values(
 # -- the log --------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Part:
-    """A closed file of a flush: its name, size in bytes, SHA-256 and row groups."""
+    """A closed file of a flush: its name, size in bytes, SHA-256 and row groups, one after the
+    other in ``held`` (a flat list, because a long run has many)."""
 
     file: str
     bytes: int
     sha256: str
-    groups: tuple[Group, ...]
+    held: Sequence[int]
+
+    @property
+    def groups(self) -> list[Group]:
+        """The row groups."""
+        return list(zip(*(self.held[k::4] for k in range(4)), strict=True))  # type: ignore
 
 
 @dataclass(frozen=True)
@@ -280,7 +287,7 @@ class Entry:
 
     def to_document(self) -> dict[str, Any]:
         """As plain data."""
-        parts = [[p.file, p.bytes, p.sha256, [list(g) for g in p.groups]] for p in self.parts]
+        parts = [[p.file, p.bytes, p.sha256, list(p.held)] for p in self.parts]
         return {
             "tick": self.tick, "parts": parts, "checkpoint": self.checkpoint, "end": self.end
         }  # fmt: skip
@@ -289,13 +296,8 @@ class Entry:
     def from_document(cls, document: Any) -> Entry:
         """The inverse of :meth:`to_document`; any exception where it makes no sense."""
         parts = tuple(
-            Part(
-                plain_name(file),
-                int(size),
-                str(digest),
-                tuple((a, b, c, d) for a, b, c, d in groups),
-            )
-            for file, size, digest, groups in document["parts"]
+            Part(plain_name(file), size, digest, held)
+            for file, size, digest, held in document["parts"]
         )
         checkpoint = document["checkpoint"] and plain_name(document["checkpoint"])
         return cls(int(document["tick"]), parts, checkpoint, bool(document["end"]))
@@ -303,7 +305,7 @@ class Entry:
 
 def plain_name(name: Any) -> str:
     """A name of this directory, never a path out of it."""
-    if not isinstance(name, str) or name != Path(name).name or name.startswith("."):
+    if not isinstance(name, str) or "/" in name or name[:1] in ("", "."):
         raise ValueError(f"{name!r} is not a plain file name")
     return name
 
@@ -313,19 +315,42 @@ class Log:
     """The lines that hold: the header, the entries and, for each, its check and where it ends."""
 
     header: Header
-    entries: tuple[Entry, ...]
+    bodies: tuple[bytes, ...]
     checks: tuple[str, ...]
     ends: tuple[int, ...]
+    place: Path
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries, made when first asked for: a long run has many."""
+        return tuple(self._entry(number) for number in range(len(self.bodies)))
+
+    def _entry(self, number: int) -> Entry:
+        try:
+            return Entry.from_document(json.loads(self.bodies[number]))
+        except Exception as error:  # a stranger's file: whatever is wrong, one clear error
+            what = str(error)[:200]
+            raise damaged(self.place, "does not describe a recording", got=what) from error
+
+    @cached_property
+    def last(self) -> Entry:
+        """The last entry; before the first flush one that holds nothing."""
+        return self._entry(-1) if self.bodies else Entry(self.header.start)
+
+    def upto(self, number: int) -> Log:
+        """The log as it was when it had only ``number`` entries."""
+        n = number + 1
+        return Log(self.header, self.bodies[:number], self.checks[:n], self.ends[:n], self.place)
 
     @property
     def tick(self) -> int:
         """Up to which everything is on disk."""
-        return self.entries[-1].tick if self.entries else self.header.start
+        return self.last.tick
 
     @property
     def complete(self) -> bool:
         """Whether the recording was closed."""
-        return bool(self.entries) and self.entries[-1].end
+        return self.last.end
 
 
 def sealed(document: Any, before: str) -> tuple[bytes, str]:
@@ -339,12 +364,12 @@ def _check(body: bytes, before: str) -> str:
     return hashlib.sha256(before.encode() + body).hexdigest()[:16]
 
 
-def _opened(line: bytes, before: str) -> tuple[Any, str] | None:
+def _opened(line: bytes, before: str) -> tuple[bytes, str] | None:
     """Document and check of a line, or None where it is torn or altered."""
     body, check = line[_PREFIX:-2], line[10:26].decode("ascii", "replace")
     if not line.endswith(b"}\n") or _check(body, before) != check:
         return None
-    return json.loads(body), check
+    return body, check
 
 
 def read_log(folder: Path) -> Log:
@@ -362,23 +387,23 @@ def read_log(folder: Path) -> Log:
     if first is None:
         raise damaged(place, "does not begin as the log of a recording does")
     try:
-        header, check = Header.from_document(first[0], str(place)), first[1]
-        entries: list[Entry] = []
-        checks, ends = [check], [len(lines[0])]
-        for number, line in enumerate(lines[1:], 1):
-            found = _opened(line, check)
-            if found is None:
-                _refuse_a_gap(place, lines, number)
-                break
-            entries.append(Entry.from_document(found[0]))
-            check = found[1]
-            checks.append(check)
-            ends.append(ends[-1] + len(line))
+        header, check = Header.from_document(json.loads(first[0]), str(place)), first[1]
     except RanvierError:
         raise
     except Exception as error:  # a stranger's file: whatever is wrong, one clear error
         raise damaged(place, "does not describe a recording", got=str(error)[:200]) from error
-    return Log(header, tuple(entries), tuple(checks), tuple(ends))
+    bodies: list[bytes] = []
+    checks, ends = [check], [len(lines[0])]
+    for number, line in enumerate(lines[1:], 1):
+        found = _opened(line, check)
+        if found is None:
+            _refuse_a_gap(place, lines, number)
+            break
+        bodies.append(found[0])
+        check = found[1]
+        checks.append(check)
+        ends.append(ends[-1] + len(line))
+    return Log(header, tuple(bodies), tuple(checks), tuple(ends), place)
 
 
 def _refuse_a_gap(place: Path, lines: list[bytes], number: int) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ __all__ = [
     "PartsSource",
     "Ref",
     "Source",
+    "TickSorter",
     "footer_hash",
     "load_checkpoint",
     "open_source",
@@ -65,24 +67,31 @@ class PartsSource:
         self.folder, self.log = folder, log
         self.header, self.end, self.complete = log.header, log.tick, log.complete
         self.shift = 0
-        self._parts: dict[str, Part] = {}
-        self._refs: dict[tuple[str, int], list[Ref]] = {}
+        self._index: dict[tuple[str, int], list[Ref]] = {}
         self._seen: set[str] = set()
-        for part in (part for entry in log.entries for part in entry.parts):
-            self._parts[part.file] = part
-            kind = "series" if part.file.endswith("-series.parquet") else "events"
-            for group, (number, _, first, last) in enumerate(part.groups):
-                refs = self._refs.setdefault((kind, number), [])
-                refs.append(Ref(part.file, group, first, last))
+
+    @cached_property
+    def _parts(self) -> dict[str, Part]:
+        return {part.file: part for entry in self.log.entries for part in entry.parts}
+
+    def _refs(self, kind: str, number: int) -> list[Ref]:
+        """Row groups of a number; put together when first asked for, because they may be many."""
+        if not self._index:
+            for part in self._parts.values():
+                which = "series" if part.file.endswith("-series.parquet") else "events"
+                for group, (who, _, first, last) in enumerate(part.groups):
+                    refs = self._index.setdefault((which, who), [])
+                    refs.append(Ref(part.file, group, first, last))
+        return self._index.get((kind, number), [])
 
     def events(self, population: str) -> list[Ref]:
         """The row groups of a population's events, in order of time."""
         number = list(self.header.populations).index(population)
-        return self._refs.get(("events", number), [])
+        return self._refs("events", number)
 
     def series(self, number: int) -> list[Ref]:
         """The row groups of a series, in order of time."""
-        return self._refs.get(("series", number), [])
+        return self._refs("series", number)
 
     def files(self) -> list[str]:
         """Every part, in order."""
@@ -274,6 +283,43 @@ def load_checkpoint(folder: Path, log: Log) -> tuple[int, State] | None:
     if trouble is not None:
         raise trouble
     return None
+
+
+class TickSorter:
+    """Sorts events by tick, then id, of pieces whose ticks do not decrease.
+
+    Events of the last tick wait, because the next piece may have more of it.
+    """
+
+    def __init__(self) -> None:
+        self._last: list[list[NDArray[Any]]] = []
+
+    def add(self, columns: list[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
+        """More events, [tick, id, ...]: those whose tick is over come back, sorted."""
+        tick = columns[0]
+        if not tick.size:
+            return
+        if self._last and tick[0] != self._last[0][0][0]:
+            yield from self.end()
+        at = int(np.searchsorted(tick, tick[-1]))
+        if at:
+            pieces, self._last = [*self._last, [c[:at] for c in columns]], []
+            yield _sorted(pieces)
+        self._last.append([c[at:] for c in columns])
+
+    def end(self) -> Iterator[list[NDArray[Any]]]:
+        """What waits."""
+        if self._last:
+            pieces, self._last = self._last, []
+            yield _sorted(pieces)
+
+
+def _sorted(pieces: list[list[NDArray[Any]]]) -> list[NDArray[Any]]:
+    tick, index, *more = (np.concatenate(c) for c in zip(*pieces, strict=True))
+    if np.any((tick[1:] == tick[:-1]) & (index[1:] < index[:-1])):
+        order = np.lexsort((index, tick))
+        return [c[order] for c in (tick, index, *more)]
+    return [tick, index, *more]
 
 
 def read_event_rows(

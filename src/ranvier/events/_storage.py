@@ -117,6 +117,8 @@ def read_events(path: str | Path) -> Events:
 
 def save_recording(recording: Recording, path: Path) -> Path:
     """Write beside the final place, then swap."""
+    from ranvier.events._sources import footer_hash
+
     if path.exists() and not is_recording(path):
         raise fail(
             "not-a-recording",
@@ -140,6 +142,7 @@ def save_recording(recording: Recording, path: Path) -> Path:
             file = fresh / f"events-{number}.parquet"
             _write_table(recording.events[name], file)
             hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()
+        document["footers"] = {f.name: footer_hash(f) for f in fresh.glob("events-*")}
         write_bundle(fresh / BUNDLE, "recording", {**document, "hashes": hashes}, arrays)
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ranvier.events._sources import (
     Chunk,
     CompactSource,
     Source,
+    TickSorter,
     open_source,
     read_event_rows,
     read_series_rows,
@@ -126,22 +128,20 @@ class StoredRecording:
     def chunks(
         self, population: str, first: int | None = None, last: int | None = None
     ) -> Iterator[Chunk]:
-        """The same events in pieces of bounded size: (tick, id, payload or None), in order of time.
-
-        Within a tick the ids of a recording that is not closed may come in any order.
-        """
+        """The same events in pieces of bounded size, (tick, id, payload or None), in order."""
         a, b = self._bounds(first, last)
-        info = self._recorded(population)
-        source = self._source
-        refs = self._try(lambda: source.events(population))
-        try:
-            for tick, index, payload in read_event_rows(source, refs, a, b, info):
-                yield tick - a, index, payload
-        except FileNotFoundError as error:
-            raise fail(
-                "recording-moved", str(self._path), "was closed or removed while it was read",
-                hint="open it again",
-            ) from error  # fmt: skip
+        info, at = self._recorded(population), a
+        while at <= b:
+            sorter, source = TickSorter(), self._source
+            try:
+                refs = source.events(population)
+                for rows in chain(read_event_rows(source, refs, at, b, info), [None]):
+                    for piece in sorter.end() if rows is None else sorter.add(_columns(rows)):
+                        at = int(piece[0][-1]) + 1
+                        yield piece[0] - a, piece[1], piece[2] if info.graded else None
+                return
+            except FileNotFoundError as error:
+                self._follow(error)  # and go on from the first tick that was not given
 
     def trace(self, name: str, first: int | None = None, last: int | None = None) -> Trace:
         """Samples of a state with first <= tick < last, ticks counted from ``first``."""
@@ -232,12 +232,16 @@ class StoredRecording:
         except RanvierError:
             raise
         except FileNotFoundError as error:
-            if self._source.compact or not (self._path / BUNDLE).exists():
-                raise damaged(error.filename or self._path, "is missing") from error
-            self._source = open_source(self._path)
+            self._follow(error)
             return self._try(read)
         except Exception as error:  # a stranger's file: whatever is wrong, one clear error
             raise damaged(self._path, "cannot be read", got=str(error)[:200]) from error
+
+    def _follow(self, error: FileNotFoundError) -> None:
+        """Turn to the final files where the recording was closed; otherwise a file is missing."""
+        if self._source.compact or not (self._path / BUNDLE).exists():
+            raise damaged(error.filename or self._path, "is missing") from error
+        self._source = open_source(self._path)
 
     def _events(
         self, name: str, info: PopulationInfo, a: int, b: int, chosen: NDArray[np.int64] | None
@@ -315,6 +319,10 @@ class StoredRecording:
             if (series.kind, series.name) == (kind, name):
                 return number, series
         raise unknown(kind, name, ())
+
+
+def _columns(rows: Chunk) -> list[NDArray[Any]]:
+    return [column for column in rows if column is not None]
 
 
 def open_recording(path: str | Path) -> StoredRecording:

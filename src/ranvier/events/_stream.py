@@ -18,12 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 from ranvier.errors import RanvierError, fail, unknown
 from ranvier.events._directory import is_complete, locked, make, sequence, sweep
 from ranvier.events._files import (
-    ROWS,
-    Group,
-    Table,
-    as_raw,
     cannot_write,
+    events_table,
     remove,
+    series_table,
     sync_directory,
     write_synced,
 )
@@ -135,8 +133,7 @@ class StreamWriter:
                     hint="record again, with flush(tick, state=...) now and then",
                 )  # fmt: skip
             number, state = found
-            kept = number + 1
-            log = Log(log.header, log.entries[:kept], log.checks[: kept + 1], log.ends[: kept + 1])
+            log = log.upto(number + 1)
             try:
                 os.ftruncate(handle, log.ends[-1])
                 os.fsync(handle)
@@ -170,6 +167,7 @@ class StreamWriter:
         self._rows: dict[int, list[tuple[Column, Column]]] = {}
         self._bytes = self._spilled = 0
         self._trouble: RanvierError | None = None
+        self._busy = False
         self._written = time.monotonic()
 
     # -- what there is ------------------------------------------------------------------------
@@ -271,7 +269,8 @@ class StreamWriter:
         RanvierError when a shape does not fit, or a window ended on the way.
         """
         self._is_open()
-        if tick <= self._counted or tick < self._tick:
+        whole = isinstance(tick, (int, np.integer)) and not isinstance(tick, bool)
+        if not whole or tick <= self._counted or tick < self._tick:
             raise fail("recording-order", "append_counts", "counts of these ticks were given",
                        got=tick, limit=f"above {max(self._counted, self._tick - 1)}")  # fmt: skip
         length = self._header.window
@@ -373,7 +372,8 @@ class StreamWriter:
         if kind is None:
             self.close()
             return
-        if self._release.alive and self._counted <= self._tick != self._committed:
+        usable = self._release.alive and not self._busy  # Ctrl-C may have come while it wrote
+        if usable and self._counted <= self._tick != self._committed:
             # Whatever was given is worth keeping, but what went wrong comes first.
             with suppress(RanvierError, OSError):
                 self._commit(Entry(self._tick))
@@ -437,6 +437,7 @@ class StreamWriter:
 
     def _commit(self, entry: Entry, state: State | None = None, *, spill: bool = False) -> None:
         made: list[Path] = []
+        self._busy = True
         try:
             parts = tuple(self._write_parts(made))
             checkpoint = ""
@@ -450,6 +451,7 @@ class StreamWriter:
         except BaseException as error:
             for place in made:
                 remove(place)
+            self._busy = False
             if isinstance(error, OSError):
                 raise cannot_write(self._path, error) from error
             raise
@@ -462,6 +464,7 @@ class StreamWriter:
             for old in self._checkpoints[:-KEPT]:
                 remove(self._path / old)
             del self._checkpoints[:-KEPT]
+        self._busy = False
 
     def _write_line(self, entry: Entry) -> None:
         line, check = sealed(entry.to_document(), self._check)
@@ -481,36 +484,15 @@ class StreamWriter:
             if not pending:
                 continue
             place = self._path / f"part-{self._next:06d}-{kind}.parquet"
-            data, groups = self._events_table() if kind == "events" else self._series_table()
+            graded = any(p.graded for p in self._header.populations.values())
+            table = events_table(self._events, graded) if kind == "events" else None
+            data, groups = table or series_table(self._rows, PIECE)
             made.append(place)
             write_synced(place, data)
             digest = hashlib.sha256(data).hexdigest()
-            yield Part(place.name, len(memoryview(data)), digest, tuple(groups))
-
-    def _events_table(self) -> tuple[Any, list[Group]]:
-        import pyarrow as pa
-
-        graded = any(p.graded for p in self._header.populations.values())
-        fields: list[Any] = [("population", pa.int32()), ("tick", pa.int64()), ("id", pa.int64())]
-        table = Table([*fields, ("payload", pa.float64())] if graded else fields)
-        for number in sorted(self._events):
-            pieces = self._events.get(number, [])
-            tick, index = (np.concatenate([p[k] for p in pieces]) for k in (0, 1))  # type: ignore
-            columns = [tick, index]
-            if graded:
-                values = [p[2] for p in pieces if p[2] is not None]
-                columns.append(
-                    np.concatenate(values) if values else pa.nulls(tick.size, pa.float64())
-                )
-            table.add(number, tick, columns, ROWS)
-        return table.done()
-
-    def _series_table(self) -> tuple[Any, list[Group]]:
-        import pyarrow as pa
-
-        table = Table([("series", pa.int32()), ("tick", pa.int64()), ("raw", pa.large_binary())])
-        for number in sorted(self._rows):
-            tick, raw = (np.concatenate(c) for c in zip(*self._rows[number], strict=True))
-            rows = max(1, min(ROWS, PIECE // max(1, raw.itemsize * raw.shape[1])))
-            table.add(number, tick, [tick, as_raw(raw)], rows)
-        return table.done()
+            yield Part(
+                place.name,
+                len(memoryview(data)),
+                digest,
+                [number for group in groups for number in group],
+            )
