@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ranvier.compile import Block, Program, machine_of
 from ranvier.compile.pack import pack_rows
 from ranvier.errors import RanvierError, fail
+from ranvier.network._ticks import TickTable
 from ranvier.neurons import Kernel, poisson_table
 from ranvier.sim._build import Synapses
 from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
@@ -217,13 +218,15 @@ def expand_rules(program: Program) -> dict[str, Any]:
         ]
     ]
     for table in program.rules:
-        synapses = table.make().synapses()
+        drawn = table.delays()
+        late = None if drawn is None else TickTable.of(drawn, program.dt)
+        synapses, ticks = table.make().listed(late)
         n = synapses.pre.size
         parts.append(
             [
                 synapses.pre + table.source,
                 np.full(n, program.cores[0]),
-                np.full(n, table.delay),
+                np.full(n, table.delay) if ticks is None else ticks,
                 synapses.post + table.ring,
                 synapses.weight,
                 table.first + np.arange(n),
