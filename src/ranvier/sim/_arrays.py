@@ -16,10 +16,11 @@ from ranvier.errors import RanvierError, fail
 from ranvier.network._ticks import TickTable
 from ranvier.neurons import Kernel, poisson_table
 from ranvier.sim._build import Synapses
-from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
+from ranvier.sim._emit import PART_FIELDS
 from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
 from ranvier.sim._plastic import Plastic, kernel_numbers
+from ranvier.sim._update import BLOCK, DRAW_WORDS, SUB_FIELDS, Make, Variant
 
 __all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "instant", "kernels_of"]
 
