@@ -32,6 +32,9 @@ def build(plan, *, dt: float, threads: int, seed: int):
         population.V_m = nest.random.normal(plan["v0_mean"][k] * 1e3, plan["v0_sd"][k] * 1e3)
         populations.append(population)
     recorder = nest.Create("spike_recorder", params={"time_in_steps": True})
+    # at most 2**27 - 2 synapses of one model and thread: a model of its own for each source
+    for name in plan["populations"]:
+        nest.CopyModel("static_synapse", f"from_{name}")
     created = time.perf_counter()
     for i, target in enumerate(populations):
         for j, source in enumerate(populations):
@@ -58,7 +61,8 @@ def _project(plan, i, j, n, source, target, dt) -> None:
     late = nest.random.normal(delay, delay * plan["delay_spread"])
     nest.Connect(
         source, target, {"rule": "fixed_total_number", "N": n},
-        {"weight": nest.math.redraw(spread, **inside),
+        {"synapse_model": f"from_{plan['populations'][j]}",
+         "weight": nest.math.redraw(spread, **inside),
          "delay": nest.math.redraw(late, min=dt / 2, max=np.inf)},
     )  # fmt: skip
 

@@ -58,7 +58,7 @@ def picture(
     if expected:
         known = [expected.get(name, np.nan) for name in names]
         bars.barh(place + width, known, width, label="published", color="tab:gray", alpha=0.5)
-        bars.legend(loc="lower right")
+        bars.legend(loc="best")
     bars.set(xlabel="rate [1/s]", yticks=place + width / 2 * bool(expected), yticklabels=names)
     bars.invert_yaxis()
     figure.savefig(path, dpi=150)

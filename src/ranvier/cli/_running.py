@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ranvier.cli._command import seconds
 from ranvier.cli._output import Output, counted, table
 from ranvier.errors import fail
 
 if TYPE_CHECKING:
     from ranvier.compile import Program
-    from ranvier.events import Recording
+    from ranvier.events import Recording, StoredRecording
     from ranvier.progress import Progress
 
 __all__ = ["Extra", "Ran", "show_memory", "start", "ticks_of"]
@@ -27,6 +28,9 @@ class Extra:
     checkpoint: Path | None
     resume: Path | None
     dry_run: bool
+    checkpoints: str | None = None
+    go_on: bool = False
+    output: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +43,18 @@ class Ran:
     threads: int = 1
     profile: Any = None
     checkpoint: Path | None = None
+    stored: bool = False
+    before: int = 0
+
+    @property
+    def simulated(self) -> float:
+        """Seconds simulated by this run itself (not by one that it goes on with)."""
+        return (self.recording.ticks - self.before) * self.recording.dt
 
     @property
     def speed(self) -> float:
         """Simulated over real time."""
-        return self.recording.ticks * self.recording.dt / self.seconds if self.seconds else 0.0
+        return self.simulated / self.seconds if self.seconds else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """For the document of --json."""
@@ -60,9 +71,8 @@ class Ran:
 
     def lines(self) -> list[Any]:
         """How fast it was, and where the time went."""
-        simulated = self.recording.ticks * self.recording.dt
         shown: list[Any] = [
-            f"{simulated:g} s simulated in {self.seconds:.3g} s: {self.speed:.3g} x real time, "
+            f"{self.simulated:g} s simulated in {self.seconds:.3g} s: {self.speed:.3g} x real time, "
             f"{counted(self.threads, 'thread')}"
         ]
         if self.profile is not None:
@@ -113,7 +123,7 @@ def start(
     from time import perf_counter
 
     from ranvier import sim
-    from ranvier.events import Events, State
+    from ranvier.events import Events, State, StreamWriter
 
     if engine != "numba":
         _check_engine(engine, extra)
@@ -128,27 +138,78 @@ def start(
                    hint="leave out --mpi and --ranks")  # fmt: skip
     if world is None:
         options["profile"] = extra.profile
+    every = seconds("--checkpoints", extra.checkpoints)
     state = None if extra.resume is None else State.load(extra.resume)
+    writer, done = None, 0
+    if extra.go_on and extra.output is not None:
+        writer = StreamWriter.resume(extra.output)
+        state = writer.checkpoint
     session: Any = sim.session(program, state, ranks=world, **options)
     if ticks is None:
         given = [stimulus] if isinstance(stimulus, Events) else stimulus.values()
         ticks = max(events.ticks for events in given)
+    stored = extra.output is not None and isinstance(session, sim.Session) and world is None
+    if writer is not None:
+        session.stream_to(writer, checkpoints=every)
+        done = session.tick - writer.start
+        ticks = max(0, ticks - done)
+    elif stored:
+        session.stream(extra.output, checkpoints=every, overwrite=True)
     began = perf_counter()
-    with suppress(sim.Interrupted):
-        session.advance(stimulus, ticks=ticks, progress=progress)
-    seconds = perf_counter() - began
+    try:
+        with suppress(sim.Interrupted):
+            session.advance(stimulus, ticks=ticks, progress=progress)
+    except BaseException:
+        if stored:
+            session.abandon_stream()
+        raise
+    took = perf_counter() - began
     if extra.checkpoint is not None:
         kept = session.state()
         if world is None or world.Get_rank() == 0:
             kept.save(extra.checkpoint)
     return Ran(
-        recording=session.recording(),
-        seconds=seconds,
+        recording=_summary(session.close_stream()) if stored else session.recording(),
+        stored=stored,
+        before=done,
+        seconds=took,
         left=session.left,
         threads=session.threads,
         profile=session.profile() if extra.profile else None,
         checkpoint=extra.checkpoint,
     )
+
+
+def _summary(stored: StoredRecording) -> Recording:
+    """A recording without its events, which stay on disk."""
+    from ranvier.events import Recording
+
+    return Recording(
+        dt=stored.dt,
+        ticks=stored.ticks,
+        window=stored.window,
+        program_hash=stored.program_hash,
+        start=stored.start,
+        counts={name: stored.counts(name) for name in stored.populations},
+        counters={name: stored.counter(name) for name in stored.counters},
+        blocks=tuple(stored.blocks),
+    )
+
+
+def go_on_with(extra: Extra, given: list[str] | None, asked: Any) -> bool:
+    """Is a killed run to go on? Raises RanvierError where options do not fit that."""
+    if extra.checkpoints is not None and extra.output is None:
+        raise fail("conflict", "--checkpoints", "keeps the state in the folder of the recording",
+                   hint="add -o FOLDER, or use --checkpoint FILE")  # fmt: skip
+    if not extra.go_on:
+        return False
+    if extra.output is None:
+        raise fail("conflict", "--continue", "needs -o, the folder that it goes on with")
+    for option, there in (("--input", given), ("--data", asked), ("--resume", extra.resume)):
+        if there:
+            raise fail("conflict", option, "is in the checkpoint already",
+                       hint="leave it out with --continue")  # fmt: skip
+    return True
 
 
 def _check_engine(engine: str, extra: Extra) -> None:

@@ -10,7 +10,7 @@ import typer
 from ranvier.cli._command import Command, DtOption, JsonOption, OptionalChip, QuietOption, seconds
 from ranvier.cli._files import check_output, open_any, recipe_dt
 from ranvier.cli._output import Output, counted, table
-from ranvier.cli._running import Extra, show_memory, start, ticks_of
+from ranvier.cli._running import Extra, go_on_with, show_memory, start, ticks_of
 from ranvier.cli._sample import ask
 
 __all__ = ["COMMAND", "run"]
@@ -83,6 +83,17 @@ def run(
             metavar="FILE", help="Go on from a checkpoint; ticks of inputs count from it."
         ),
     ] = None,
+    checkpoints: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="With -o: keep the state in the folder so often (of real time), for --continue.",
+        ),
+    ] = None,
+    go_on: Annotated[
+        bool,
+        typer.Option("--continue", help="Go on with the run that was killed while it wrote to -o."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say how much memory the run would take.")
     ] = False,
@@ -92,8 +103,9 @@ def run(
 ) -> int:
     """Run a program and count the spikes of every population.
 
-    A network is compiled first, for the ideal machine unless --chip names another. Ctrl-C stops
-    the run and keeps what was recorded (exit code 130); a second one does not wait. On a cluster:
+    A network is compiled first, for the ideal machine unless --chip names another. With -o the
+    recording goes to disk while the program runs, so a killed run can be read. Ctrl-C stops the
+    run and keeps what was recorded (exit code 130); a second one does not wait. On a cluster:
     mpiexec -n 64 ranvier run net.rvp --mpi --threads 8 ...; rank 0 prints and writes.
     """
     from contextlib import nullcontext
@@ -108,7 +120,8 @@ def run(
         return _run(
             file, chip, dt, given, data, sample, ticks, output, record, cost, engine, seed, force,
             json, quiet, world, Extra(time=time, threads=threads, profile=profile,
-                                      checkpoint=checkpoint, resume=resume, dry_run=dry_run),
+                                      checkpoint=checkpoint, resume=resume, dry_run=dry_run,
+                                      checkpoints=checkpoints, go_on=go_on, output=output),
         )  # fmt: skip
 
 
@@ -137,6 +150,8 @@ def _run(
     stimulus = (
         asked.events if asked else read_stimulus(program, given or [], ticks=ticks, force=force)
     )
+    if go_on_with(extra, given, asked):
+        stimulus = None
     windows = {"window": asked.ticks, "reset": True} if asked else {}
     with out.progress() as progress:
         ran = start(
@@ -173,7 +188,7 @@ def _run(
         document["cost"] = [report.to_dict() for report in reports]
         shown += [text for report in reports for text in ("", report.to_text().rstrip("\n"))]
     if output is not None:
-        document["output"] = str(recording.save(output))
+        document["output"] = str(output if ran.stored else recording.save(output))
         shown += ["", f"wrote {output}"]
     if ran.left:
         shown += ["", ran.how_to_go_on(file, extra.checkpoint)]
@@ -268,6 +283,8 @@ COMMAND = Command(
         "ranvier run net.rvp --time 10s --threads 8 --profile",
         "ranvier run net.rvp --resume net.state --time 10s --checkpoint net.state",
         "ranvier run net.rvp --ticks 10000 --ranks 4 --threads 2",
+        "ranvier run net.rvp --time 1h -o recording --checkpoints 60s",
+        "ranvier run net.rvp --time 1h -o recording --continue",
     ),
     panel="Run",
     order=60,

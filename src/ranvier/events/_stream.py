@@ -172,6 +172,21 @@ class StreamWriter:
 
     # -- what there is ------------------------------------------------------------------------
     @property
+    def populations(self) -> Mapping[str, PopulationInfo]:
+        """What can be appended, by name."""
+        return self._header.populations
+
+    @property
+    def traces(self) -> Mapping[str, TraceInfo]:
+        """Sampled states that can be appended, by name."""
+        return self._header.traces
+
+    @property
+    def start(self) -> int:
+        """The machine's tick at which the recording begins."""
+        return self._header.start
+
+    @property
     def path(self) -> Path:
         """The directory."""
         return self._path

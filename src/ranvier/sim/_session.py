@@ -29,6 +29,7 @@ from ranvier.sim._stimulus import (
     source_events,
 )
 from ranvier.sim._stop import Interrupted, stop_asked
+from ranvier.sim._streaming import Streaming
 from ranvier.sim._watch import Hit, Watch
 from ranvier.sim._weights import Weighted
 
@@ -38,7 +39,7 @@ CHUNK = 0.1
 """Seconds of work between two looks at the clock: so often Ctrl-C and progress are noticed."""
 
 
-class Session(Inspected, Weighted):
+class Session(Inspected, Weighted, Streaming):
     """Runs a program on the numba engine.
 
     ``state`` goes on from a checkpoint, bit for bit. ``record`` names the populations whose events
@@ -92,6 +93,7 @@ class Session(Inspected, Weighted):
         )
         self._clock = np.zeros(len(a.subs) + a.layout.parts + a.layout.threads, np.int64)
         self._samples = {}
+        self._sink = None
         self._stimuli: dict[str, list[tuple[int, Events]]] = {}
         self._watch, self._end, self._spent = Watch(), 0, (0.0, 0.0)
         self.hits, self.fault = [], None
@@ -304,6 +306,8 @@ class Session(Inspected, Weighted):
                 self._set_pace(self._tick - before, seconds)
                 meter.advance(self._tick - before)
                 self._sample()
+                if self._sink is not None:
+                    self._sink.take()
                 if not (hold and self._tick == end):
                     self.end_window()
                 if asked and self._tick < end:
@@ -365,9 +369,12 @@ class Session(Inspected, Weighted):
         """Close the window that ends here, if one does."""
         if self.window is None or self._tick % self.window:
             return
-        self._closed.append((self._counts.copy(), self._counters.copy()))
+        if self._sink is None:
+            self._closed.append((self._counts.copy(), self._counters.copy()))
         self._counts[:] = 0
         self._counters[:] = 0
+        if self._sink is not None:
+            self._sink.window_ended()
         if self.reset_windows:
             self.reset()
 
@@ -424,7 +431,12 @@ class Session(Inspected, Weighted):
         )
 
     def recording(self, *, state: bool = False) -> Recording:
-        """Everything recorded since the session began; ticks count from its beginning."""
+        """Everything recorded since the session began; ticks count from its beginning.
+
+        A session that streams reads what it has written so far.
+        """
+        if self._sink is not None:
+            return self._streamed(state)
         program, ticks, a = self.program, self._tick - self._first, self._arrays
         closed = list(self._closed)
         length = self.window or max(1, self._tick)
