@@ -72,8 +72,8 @@ class Ran:
     def lines(self) -> list[Any]:
         """How fast it was, and where the time went."""
         shown: list[Any] = [
-            f"{self.simulated:g} s simulated in {self.seconds:.3g} s: {self.speed:.3g} x real time, "
-            f"{counted(self.threads, 'thread')}"
+            f"{self.simulated:g} s simulated in {self.seconds:.3g} s: {self.speed:.3g} x real time,"
+            f" {counted(self.threads, 'thread')}"
         ]
         if self.profile is not None:
             shown += _profile_lines(self.profile)
