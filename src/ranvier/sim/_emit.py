@@ -57,7 +57,7 @@ PART_FIELDS = (
     "probe_end",
 )  # fmt: skip
 """Columns of the worker's table of partitions."""
-BLOCK = 512
+BLOCK = 256
 """Neurons computed before their spikes are collected: their state stays in the first cache."""
 DRAW_WORDS = {"uniform": 1, "normal": 2, "poisson": 1}
 """Random words one draw takes."""
@@ -65,7 +65,10 @@ DRAW_WORDS = {"uniform": 1, "normal": 2, "poisson": 1}
 SINGLE_EXP_LIMIT = 80.0
 """What EXP_LIMIT is in float32 (exp(80) = 6e34): sums of products must not overflow."""
 
-_JIT = '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")'
+WHOLE = ("refractory_left", "reset_pending")
+"""States that count: they are whole numbers whatever happens."""
+
+_JIT = '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)'
 
 
 _INLINE = _JIT.replace(")", ", forceinline=True)")
@@ -162,8 +165,10 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
             {results} = step{suffix}({arguments})
 {write}
             o[i] = y
-            sent |= u4(y != 0)
-            odd |= {odd}
+        # Looked at apart: with these in it the loop above would not run at full width.
+        for i in range(m):
+            sent |= u4(o[i] != 0)
+{odd}
         if odd and fault[0] < 0:
             fault[0] = t
             for i in range(m - 1, -1, -1):
@@ -175,7 +180,6 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
                 if value != 0:
 {spike}
 {count}
-{clear}
     return at, rec"""
 
 _UPDATE_LAZY = """\
@@ -273,6 +277,7 @@ def _update_text(suffix: str, variant: Variant, make: Make) -> str:
     results = [f"r{k}" for k, _ in enumerate(kernel.state)] + ["y"]
     results += [f"d{k}" for k, _ in enumerate(kernel.counters)]
     write = [f"s{k}[i] = r{k}" for k, _ in enumerate(kernel.state)]
+    write += [f"x{k}[i] = 0" for k, _ in enumerate(kernel.ports)]
     write += [f"c{k} += d{k}" for k, _ in enumerate(kernel.counters)]
     count = [f"counter[subs[s, 9] + {k}] += c{k}" for k, _ in enumerate(kernel.counters)]
     spike = _worker.SPIKE.format(
@@ -292,13 +297,12 @@ def _update_text(suffix: str, variant: Variant, make: Make) -> str:
         results=", ".join(results) + ("," if len(results) == 1 else ""),
         arguments=", ".join(arguments),
         write=_in(12, write),
-        odd=" | ".join(f"u4({r} - {r} != 0)" for r in (*results[: len(kernel.state)], "y")),
+        odd=_in(8, _odd(kernel)),
         found=" or ".join(
             f"{x} - {x} != 0" for x in (*(f"s{k}[i]" for k, _ in enumerate(kernel.state)), "o[i]")
         ),
         spike=textwrap.indent(spike, " " * 20).rstrip(),
         count=_in(4, count),
-        clear=f"    acc[xo : xo + {len(kernel.ports)} * pitch] = 0" if make.lazy else "",
         more_arguments=_more_arguments(make),
     )
 
@@ -306,6 +310,20 @@ def _update_text(suffix: str, variant: Variant, make: Make) -> str:
 def _more_arguments(make: Make) -> str:
     instant = ", nd, rows_p, run_p, target_p, weight_p" if make.instant else ""
     return instant + (", touched_p, awake, since, rest" if make.lazy else "")
+
+
+def _odd(kernel: Kernel) -> list[str]:
+    """Sets ``odd`` where a number has stopped being one (x - x is then NaN)."""
+    checked = [f"(s{k}[i] - s{k}[i])" for k, name in enumerate(kernel.state) if name not in WHOLE]
+    if kernel.output != "spike":
+        checked.append("(o[i] - o[i])")
+    if kernel.dtype == "i8" or not checked:
+        return []
+    return [
+        "for i in range(m):",
+        f"    zero = {' + '.join(checked)}",
+        "    odd |= u4(zero != zero)",
+    ]
 
 
 def _lazy_text(suffix: str, variant: Variant, make: Make) -> str:
@@ -511,7 +529,6 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         if make.lazy
         else "",
         more_arrive=", touched_p" if make.lazy else "",
-        clear="pass" if make.lazy else "acc_p[:] = 0",
         learning=learning_arguments(len(make.plastic)),
         learn_arrive=learning_arrive(make.rules, make.plastic, graded=make.graded, indent=12),
         learn_begin="sent = at" if make.plastic else "pass",
