@@ -90,7 +90,7 @@ def test_a_slow_bridge_is_a_longer_delay(ticks: int) -> None:
     )
     late = network.replace(
         projections=tuple(
-            replace(p, delay=p.delay + ticks * 1e-3) if p.target == "o" else p
+            replace(p, delay=np.asarray(p.delay) + ticks * 1e-3) if p.target == "o" else p
             for p in network.projections
         )
     )

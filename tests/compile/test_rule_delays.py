@@ -22,6 +22,7 @@ from ranvier.network import (
     Grid,
     Network,
     Normal,
+    Population,
     Rule,
     Space,
     Sparse,
@@ -29,6 +30,8 @@ from ranvier.network import (
     Uniform,
 )
 
+LINK = (np.array([0]), np.array([1]), np.array([0.5]))
+RELAY = Population(name="r", shape=4, model="relay")  # type: ignore[arg-type]
 LISTED = ["quantise.keep_rules=false"]
 LAW = Normal(4e-3, 2e-3, low=1e-3, high=9e-3)
 
@@ -39,7 +42,7 @@ def network(rule: Rule, delay: Distribution | float) -> Network:
         projections=(
             nets.join("in", "a", np.full((rule.n_pre, 7), 0.1)),
             nets.join("a", "b", rule, delay=delay),
-            nets.join("a", "b", Sparse([0], [1], [0.5], (rule.n_pre, rule.n_post)), name="one"),
+            nets.join("a", "b", Sparse(*LINK, (rule.n_pre, rule.n_post)), name="one"),
         ),
         outputs=("b",),
     )
@@ -138,7 +141,7 @@ def test_a_relay_with_drawn_delays_is_refused() -> None:
     chip = nets.small_chip("loihi1")
     rule = Rule("fixed_indegree", 4, 4, {"k": 2}, 0.2, 3)
     net = Network(
-        populations=(nets.source("in", 4), nets.Population(name="r", shape=4, model="relay"),
+        populations=(nets.source("in", 4), RELAY,
                      nets.lif("b", 4)),
         projections=(
             nets.Projection(source="in", target="r", connectivity=rule, delay=LAW),

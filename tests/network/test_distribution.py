@@ -132,7 +132,7 @@ def test_ticks_have_the_exact_probabilities(mean: float, spread: float, dt: floa
 )  # fmt: skip
 def test_delays_follow_the_table(law: Distribution) -> None:
     rule = Rule("fixed_indegree", 300, 200, {"k": 300}, 1.0, 3)
-    ticks = np.concatenate([c.ticks for c in rule.chunks(0, 200, delay=law, dt=1e-4)])
+    ticks = np.concatenate([np.asarray(c.ticks) for c in rule.chunks(0, 200, delay=law, dt=1e-4)])
     table = TickTable.of(law, 1e-4)
     assert table.first <= ticks.min() <= ticks.max() <= table.last
     counts = np.bincount(ticks - table.first, minlength=table.edge.size)

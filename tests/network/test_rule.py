@@ -73,7 +73,7 @@ def joined(chunks: list[Chunk]) -> list[np.ndarray]:
         np.concatenate([none, *(c.pre for c in chunks)]),
         np.concatenate([none, *(c.post for c in chunks)]),
         np.concatenate([none, *(np.broadcast_to(c.weight, c.pre.shape) for c in chunks)]),
-        np.concatenate([none, *(c.ticks for c in chunks)]),
+        np.concatenate([none, *(np.asarray(c.ticks) for c in chunks)]),
     ]
 
 
@@ -177,7 +177,7 @@ def test_pairwise_bernoulli(p: float, autapses: bool) -> None:
     into, out, pairs = degrees(rule)
     assert pairs.max() == 1
     for found in (into, out):
-        law = stats.binom(n - (not autapses), p).pmf(np.arange(n + 1))
+        law = stats.binom.pmf(np.arange(n + 1), n - (not autapses), p)
         if p < 1:
             assert fits(np.bincount(found, minlength=n + 1), law)
         else:
@@ -191,11 +191,11 @@ def test_fixed_degrees_choose_uniformly(autapses: bool) -> None:
     own = 0 if autapses else 1
     for name, side in (("fixed_indegree", 1), ("fixed_outdegree", 0)):
         found = degrees(Rule(name, n, n, {"k": k}, 1.0, 4, autapses))
-        law = stats.binom(n * k - own * k, 1 / (n - own)).pmf(np.arange(n * k + 1))
+        law = stats.binom.pmf(np.arange(n * k + 1), n * k - own * k, 1 / (n - own))
         assert fits(np.bincount(found[side], minlength=n * k + 1), law)
         # Pairs: Poisson-like multapses, each with the binomial law of k draws.
         pairs = found[2].reshape(n, n)[~np.eye(n, dtype=bool)]
-        pair = stats.binom(k, 1 / (n - own)).pmf(np.arange(k + 1))
+        pair = stats.binom.pmf(np.arange(k + 1), k, 1 / (n - own))
         assert fits(np.bincount(pairs, minlength=k + 1), pair)
 
 
@@ -240,9 +240,9 @@ def test_the_total_is_spread_as_by_drawing_pairs(n: int, autapses: bool, multaps
     ):  # fmt: skip
         support = np.arange(n + 1)
         law = (
-            stats.binom(n, choices / all_pairs) if multapses
-            else stats.hypergeom(all_pairs, choices, n)
-        ).pmf(support)  # fmt: skip
+            stats.binom.pmf(support, n, choices / all_pairs) if multapses
+            else stats.hypergeom.pmf(support, all_pairs, choices, n)
+        )  # fmt: skip
         assert fits(np.bincount(found, minlength=n + 1), np.nan_to_num(law))
 
 

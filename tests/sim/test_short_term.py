@@ -52,6 +52,7 @@ def test_closed_form(ticks: set[int], u0: float, recovery: float, facilitation: 
     given_ = Events(when, np.zeros(when.size, np.int64), 2, 310, 1e-3)
     found = sim.run(compile(network, "ideal", dt=1e-3), given_).output("a")
     assert np.array_equal(found.tick, when + 3)
+    assert found.payload is not None
     assert np.allclose(found.payload, 2 * np.array(released(when, 1e-3, law)), rtol=1e-12)
 
 

@@ -344,7 +344,7 @@ def _in_order(network: Network) -> list[Any]:
     """Populations so that a projection without delay goes from an earlier to a later one."""
     waiting = {p.name: set[str]() for p in network.populations}
     for p in network.projections:
-        if p.delay is not None and np.size(p.delay) and float(np.min(p.delay)) == 0:
+        if p.immediate:
             waiting[p.target].add(p.source)
     done: list[str] = []
     while waiting:

@@ -397,7 +397,7 @@ class _Builder:
         """Give one tick to the projections that close a loop of zero delays."""
         direct: dict[str, list[int]] = {name: [] for name in self.populations}
         for k, p in enumerate(self.projections):
-            if p.delay is not None and float(np.min(p.delay)) == 0:
+            if p.immediate:
                 direct[p.source].append(k)
         state: dict[str, int] = {}
         late: list[int] = []

@@ -184,7 +184,8 @@ def reading(network: Network, kinds: Mapping[str, str], used: Convention) -> Iss
                 words["reset"].add("subtract" if any("-" in r for r in model.reset) else "value")
     for p in network.projections:
         if kinds[p.target] not in ("Input", "Scale"):
-            words["delays"].add("zero" if p.delay is not None and not np.any(p.delay) else "tick")
+            zero = p.immediate and not np.any(np.asarray(p.delay))
+            words["delays"].add("zero" if zero else "tick")
     say = [f"spikes={used.spikes}"]
     say += [f"{name}={' or '.join(sorted(found))}" for name, found in words.items() if found]
     tools = [

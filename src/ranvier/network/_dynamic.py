@@ -15,6 +15,12 @@ from ranvier.plasticity import get as get_rule
 __all__ = ["Plasticity", "TsodyksMarkram", "plasticity_from", "short_term_from"]
 
 
+def _in_range(name: str, value: float) -> bool:
+    if name == "u0":
+        return 0 < value <= 1
+    return value > 0 if name == "tau_recovery" else value >= 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class TsodyksMarkram:
     """Short-term plasticity of a projection (Markram, Wang & Tsodyks 1998, PNAS 95:5323).
@@ -30,13 +36,13 @@ class TsodyksMarkram:
     tau_facilitation: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, good, limit in (
-            ("u0", lambda v: 0 < v <= 1, "above 0, at most 1"),
-            ("tau_recovery", lambda v: v > 0, "> 0 s"),
-            ("tau_facilitation", lambda v: v >= 0, ">= 0 s"),
+        for name, limit in (
+            ("u0", "above 0, at most 1"),
+            ("tau_recovery", "> 0 s"),
+            ("tau_facilitation", ">= 0 s"),
         ):
             value: Any = getattr(self, name)
-            if not is_number(value) or not isfinite(value) or not good(value):
+            if not is_number(value) or not _in_range(name, float(value)):
                 raise fail(
                     "short-term", f"TsodyksMarkram.{name}", "is out of range",
                     got=repr(value)[:60], limit=limit,
@@ -74,7 +80,7 @@ def short_term_from(value: Any, where: str) -> TsodyksMarkram | None:
         if set(given) <= {"u0", "tau_recovery", "tau_facilitation"}:
             return TsodyksMarkram(**given)
     raise fail(
-        "short-term", where, "is not short-term plasticity", got=repr(value)[:60],
+        "short-term", where, "is not short-term plasticity", got=repr(cast("Any", value))[:60],
         limit="TsodyksMarkram(u0=..., tau_recovery=..., tau_facilitation=...) or None",
     )  # fmt: skip
 
@@ -149,6 +155,6 @@ def plasticity_from(value: Any, where: str) -> Plasticity | None:
             rule = PlasticityRule.from_dict(cast("Mapping[str, Any]", given["rule"]))
             return Plasticity(rule=rule, parameters=given["parameters"], reward=given["reward"])
     raise fail(
-        "plasticity", where, "is not plasticity", got=repr(value)[:60],
+        "plasticity", where, "is not plasticity", got=repr(cast("Any", value))[:60],
         limit="Plasticity(rule=..., parameters={...}), the name of a rule, or None",
     )  # fmt: skip

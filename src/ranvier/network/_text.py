@@ -26,9 +26,10 @@ def _value(value: Any) -> str:
         return f"[{array.min():.6g} .. {array.max():.6g}; {array.size}; #{digest}]"
     if isinstance(value, Distribution):
         return str(value)
-    if isinstance(value, float | np.ndarray):
-        return f"{float(value):.12g}"
-    return str(value)
+    other: Any = value
+    if isinstance(other, np.ndarray):
+        return f"{other.item():.12g}"
+    return f"{other:.12g}" if isinstance(other, float) else str(other)
 
 
 def _population(population: Population) -> list[str]:

@@ -142,6 +142,7 @@ def lower(statements: Sequence[Assign]) -> list[Assign]:
 
 
 def kernel_text(model: NeuronModel, step: StepIR) -> Kernel:
+    """The step as a Kernel: straight-line Python that plain Python and numba run alike."""
     arguments = [f"s_{s}" for s in step.state]
     arguments += [f"x_{p}" for p in step.ports] + [f"p_{p}" for p in step.params]
     arguments += [d for d, _ in step.draws]

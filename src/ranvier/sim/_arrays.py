@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from ranvier.compile import Block, Program, machine_of
 from ranvier.compile.pack import pack_rows
 from ranvier.errors import RanvierError, fail
+from ranvier.network._ticks import TickTable
 from ranvier.neurons import Kernel, poisson_table
 from ranvier.sim._build import Synapses
-from ranvier.sim._emit import BLOCK, DRAW_WORDS, PART_FIELDS, SUB_FIELDS, Make, Variant
+from ranvier.sim._emit import PART_FIELDS
 from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
 from ranvier.sim._plastic import Plastic, kernel_numbers
+from ranvier.sim._update import BLOCK, DRAW_WORDS, SUB_FIELDS, Make, Variant
 
 __all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "instant", "kernels_of"]
 
@@ -217,13 +219,15 @@ def expand_rules(program: Program) -> dict[str, Any]:
         ]
     ]
     for table in program.rules:
-        synapses = table.make().synapses()
+        drawn = table.delays()
+        late = None if drawn is None else TickTable.of(drawn, program.dt)
+        synapses, ticks = table.make().listed(late)
         n = synapses.pre.size
         parts.append(
             [
                 synapses.pre + table.source,
                 np.full(n, program.cores[0]),
-                np.full(n, table.delay),
+                np.full(n, table.delay) if ticks is None else ticks,
                 synapses.post + table.ring,
                 synapses.weight,
                 table.first + np.arange(n),

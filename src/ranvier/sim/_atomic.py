@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import platform
 import sys
+from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 
 __all__ = ["CELL", "barrier", "cycles", "load", "lowest_bit", "prefetch", "relax", "store"]
 
@@ -27,6 +28,8 @@ SPINS = 2000
 """Looks at the other cells before the processor is offered to somebody else."""
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
 _POSIX = sys.platform != "win32"
+intrinsic: Any = _intrinsic
+"""What it decorates is called without its first argument, which no annotation can say."""
 
 
 def _pointer(context, builder, signature, args):

@@ -31,6 +31,8 @@ from ranvier.sim._layout import MOST_WIDTH, Layout
 __all__ = ["Synapses"]
 
 IntArray = NDArray[np.int64]
+_Six = tuple[Any, Any, Any, Any, Any, Any]
+_Seven = tuple[Any, Any, Any, Any, Any, Any, Any]
 
 CHUNK = 1 << 15
 """Synapses drawn at a time: they stay in the cache between drawing and placing."""
@@ -145,7 +147,7 @@ class Synapses:
         with ThreadPoolExecutor(self._layout.threads) as pool:
             list(pool.map(work, mine))
 
-    def _packed(self, stretch: _Stretch, low: int, high: int) -> tuple[Any, ...]:
+    def _packed(self, stretch: _Stretch, low: int, high: int) -> tuple[_Six, _Seven]:
         program = self._program
         return (
             program.route_ptr, program.route_row, program.row_ptr, program.row_delay,

@@ -15,9 +15,9 @@ from ranvier.events import Events, Recording, State
 from ranvier.progress import NoProgress, Progress
 from ranvier.sim._arrays import ROWS_IN_HAND, Arrays, build
 from ranvier.sim._crew import Crew
-from ranvier.sim._emit import load_worker
 from ranvier.sim._estimate import check_memory
 from ranvier.sim._inspect import Inspected
+from ranvier.sim._load import load_worker
 from ranvier.sim._pending import Pending
 from ranvier.sim._plastic import CHANGING
 from ranvier.sim._recorder import Recorder, choose

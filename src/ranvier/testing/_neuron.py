@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ranvier.neurons import NeuronModel, discretise
+from ranvier.neurons import Discrete, NeuronModel, discretise
+from ranvier.neurons._random import draws_of
 
 __all__ = ["NeuronTests"]
 
@@ -34,10 +35,11 @@ class NeuronTests:
         rng = np.random.default_rng(0)
         state = [float(np.asarray(discrete.initial[s])) for s in kernel.state]
         values = [float(np.asarray(discrete.values[p])) for p in kernel.params]
-        for _ in range(1000):
+        for tick in range(1000):
             ports = [float(x) for x in self.drive * rng.normal(size=len(kernel.ports))]
-            *state, out = step(*state, *ports, *values)
-            assert all(np.isfinite(state))
+            result = step(*state, *ports, *values, *_drawn(discrete, tick))
+            state, out = result[: len(state)], result[len(state)]
+            assert np.isfinite(result).all()
             assert kernel.output != "spike" or out in (0, 1)
 
     def test_compiled_kernel_is_the_python_kernel(self) -> None:
@@ -53,8 +55,15 @@ class NeuronTests:
         rng = np.random.default_rng(1)
         state = [float(np.asarray(discrete.initial[s])) for s in kernel.state]
         values = [float(np.asarray(discrete.values[p])) for p in kernel.params]
-        for _ in range(200):
+        for tick in range(200):
             ports = [float(x) for x in self.drive * rng.normal(size=len(kernel.ports))]
-            known = plain(*state, *ports, *values)
-            assert tuple(fast(*state, *ports, *values)) == tuple(known)  # type: ignore[operator]
-            *state, _ = known
+            given = (*state, *ports, *values, *_drawn(discrete, tick))
+            known = plain(*given)
+            assert tuple(fast(*given)) == tuple(known)  # type: ignore[operator]
+            state = known[: len(state)]
+
+
+def _drawn(discrete: Discrete, tick: int) -> list[float]:
+    """The random numbers of neuron 0, as an engine would hand them in."""
+    drawn = draws_of(discrete.kernel, 7, "tested", neurons=[0], tick=tick, values=discrete.values)
+    return [float(column[0]) for column in drawn]
