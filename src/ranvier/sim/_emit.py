@@ -34,7 +34,7 @@ PART_FIELDS = (
 SINGLE_EXP_LIMIT = 80.0
 """What EXP_LIMIT is in float32 (exp(80) = 6e34): sums of products must not overflow."""
 
-_JIT = '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")'
+_JIT = '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)'
 
 
 _INLINE = _JIT.replace(")", ", forceinline=True)")
@@ -130,7 +130,6 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         if make.lazy
         else "",
         more_arrive=", touched_p" if make.lazy else "",
-        clear="pass" if make.lazy else "acc_p[:] = 0",
         learning=learning_arguments(len(make.plastic)),
         learn_arrive=learning_arrive(make.rules, make.plastic, graded=make.graded, indent=12),
         learn_begin="sent = at" if make.plastic else "pass",

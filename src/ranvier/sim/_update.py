@@ -30,10 +30,14 @@ SUB_FIELDS = (
     "draw", "pitch", "rest", "awake",
 )  # fmt: skip
 """Columns of the worker's table of sub-blocks (the part of a block that lies in one partition)."""
-BLOCK = 512
+BLOCK = 256
 """Neurons computed before their spikes are collected: their state stays in the first cache."""
 DRAW_WORDS = {"uniform": 1, "normal": 2, "poisson": 1}
 """Random words one draw takes."""
+
+
+WHOLE = ("refractory_left", "reset_pending")
+"""States that count: they are whole numbers whatever happens."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,10 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
             {results} = step{suffix}({arguments})
 {write}
             o[i] = y
-            sent |= u4(y != 0)
-            odd |= {odd}
+        # Looked at apart: with these in it the loop above would not run at full width.
+        for i in range(m):
+            sent |= u4(o[i] != 0)
+{odd}
         if odd and fault[0] < 0:
             fault[0] = t
             for i in range(m - 1, -1, -1):
@@ -104,7 +110,6 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
                 if value != 0:
 {spike}
 {count}
-{clear}
     return at, rec"""
 
 _UPDATE_LAZY = """\
@@ -202,6 +207,7 @@ def update_text(suffix: str, variant: Variant, make: Make) -> str:
     results = [f"r{k}" for k, _ in enumerate(kernel.state)] + ["y"]
     results += [f"d{k}" for k, _ in enumerate(kernel.counters)]
     write = [f"s{k}[i] = r{k}" for k, _ in enumerate(kernel.state)]
+    write += [f"x{k}[i] = 0" for k, _ in enumerate(kernel.ports)]
     write += [f"c{k} += d{k}" for k, _ in enumerate(kernel.counters)]
     count = [f"counter[subs[s, 9] + {k}] += c{k}" for k, _ in enumerate(kernel.counters)]
     spike = _worker.SPIKE.format(
@@ -221,13 +227,12 @@ def update_text(suffix: str, variant: Variant, make: Make) -> str:
         results=", ".join(results) + ("," if len(results) == 1 else ""),
         arguments=", ".join(arguments),
         write=indented(12, write),
-        odd=" | ".join(f"u4({r} - {r} != 0)" for r in (*results[: len(kernel.state)], "y")),
+        odd=indented(8, _odd(kernel)),
         found=" or ".join(
             f"{x} - {x} != 0" for x in (*(f"s{k}[i]" for k, _ in enumerate(kernel.state)), "o[i]")
         ),
         spike=textwrap.indent(spike, " " * 20).rstrip(),
         count=indented(4, count),
-        clear=f"    acc[xo : xo + {len(kernel.ports)} * pitch] = 0" if make.lazy else "",
         more_arguments=more_arguments(make),
     )
 
@@ -236,6 +241,20 @@ def more_arguments(make: Make) -> str:
     """What an update is given beyond the arguments all makes have."""
     instant = ", nd, rows_p, run_p, target_p, weight_p" if make.instant else ""
     return instant + (", touched_p, awake, since, rest" if make.lazy else "")
+
+
+def _odd(kernel: Kernel) -> list[str]:
+    """Sets ``odd`` where a number has stopped being one (x - x is then NaN)."""
+    checked = [f"(s{k}[i] - s{k}[i])" for k, name in enumerate(kernel.state) if name not in WHOLE]
+    if kernel.output != "spike":
+        checked.append("(o[i] - o[i])")
+    if kernel.dtype == "i8" or not checked:
+        return []
+    return [
+        "for i in range(m):",
+        f"    zero = {' + '.join(checked)}",
+        "    odd |= u4(zero != zero)",
+    ]
 
 
 def _lazy_text(suffix: str, variant: Variant, make: Make) -> str:

@@ -22,7 +22,7 @@ u8 = np.uint64
 '''
 
 PHILOX = """
-@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
 def draw_words(t, n, who, draw, k0, k1, high, w0, w1, w2, w3):
     # The words of four ticks for n neurons of one population: Philox4x32-10 (Salmon et al. 2011,
     # SC11). 32-bit numbers are kept in 64 bits throughout, which is what vectorises.
@@ -53,7 +53,7 @@ def draw_words(t, n, who, draw, k0, k1, high, w0, w1, w2, w3):
 """
 
 POISSON = """
-@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
 def poisson_counts(n, words, limits, tally, z):
     # Inversion: the count is the number of limits that the word exceeds, four at a time.
     for i in range(n):
@@ -90,7 +90,7 @@ if record != 0:
 {send_now}"""
 
 ARRIVE = """
-@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
 def add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more}):
     for j in range(m):
         a = row_a[j]
@@ -111,7 +111,7 @@ def add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more}):
                 {touch_one}
 
 
-@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
 def arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history, hist_value,
            ev_first, ev_ptr, ev_source, ev_value, acc, row_ptr, row_run, target, weight,
            row_a, row_b, row_at, row_v{more}):
@@ -186,7 +186,7 @@ for g in range(gap_handed[p], gap_handed[p + 1]):
         shown[place + i] = state[begin + i]"""
 
 RUN = """
-@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
+@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
 def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, state, param, acc,
         out, scratch, tallies, random, who, streams, draws, limits, limit_ptr, limit_of, delays,
         depth, hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source,
@@ -232,7 +232,6 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
                 {toc_update}
             rec_n[p] = rec
             hist_n[h * parts + p] = at - begin
-            {clear}
             {learn_sweep}
             {gap_leave}
             for q in range(part_table[p, {probe}], part_table[p, {probe_end}]):
