@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +10,16 @@ import pytest
 from ranvier import sim
 from ranvier.compile import Partition, Place, Program
 from ranvier.events import Events, Recording
-from ranvier.neurons import get
+from ranvier.neurons import get, with_poisson
 from ranvier.testing import ChipTests, EngineTests, FrontendTests, NeuronTests, PassTests
 
 
 class TestIdeal(ChipTests):
     chip = "ideal"
+
+
+class TestIdeal32(ChipTests):
+    chip = "ideal32"
 
 
 class TestLoihi1(ChipTests):
@@ -53,10 +58,25 @@ class TestAdex(NeuronTests):
     drive = 1e-9
 
 
+class TestBackground(NeuronTests):
+    model = with_poisson(get("lif"))
+    parameters = {  # noqa: RUF012
+        "tau": 0.01, "v_threshold": 1.0, "poisson_rate": 2000.0, "poisson_weight": 0.2,
+    }  # fmt: skip
+
+
+class TestPoisson(NeuronTests):
+    model = get("poisson")
+    parameters = {"rate": 200.0}  # noqa: RUF012
+
+
+class TestStochasticLif(NeuronTests):
+    model = get("stochastic_lif")
+    parameters = {}  # noqa: RUF012
+
+
 def test_a_suite_can_fail() -> None:
     """A chip whose numbers have no source does not pass."""
-    from dataclasses import replace
-
     from ranvier import chips
 
     suite = ChipTests()
