@@ -324,7 +324,7 @@ def _lazy_text(suffix: str, variant: Variant, make: Make) -> str:
         slices=indented(4, slices),
         touch=indented(4, touch),
         any=" | ".join(["up[w]", *(f"t{k}[w]" for k in ports)]),
-        untouch=indented(8, [f"t{k}[w] = u8(0)" for k in ports]),
+        untouch=indented(12, [f"t{k}[w] = u8(0)" for k in ports]),
         load=indented(16, load),
         prefetch=indented(
             16,
