@@ -89,16 +89,18 @@ def test_ctrl_c_keeps_what_was_recorded_and_says_how_to_go_on(
     state, output = tmp_path / "run.state", tmp_path / "recording"
     command = [sys.executable, "-m", "ranvier.cli", "run", str(program), "--ticks", "900000000"]
     started = time.monotonic()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "--checkpoint", str(state), "-o", str(output), "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
-    try:
-        time.sleep(6)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    ) as process:  # fmt: skip
+        try:
+            while not output.exists() and process.poll() is None:
+                time.sleep(0.1)
+            time.sleep(1.5)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     if process.returncode == 130 and not out:
         pytest.skip(f"pressed before the run began, after {time.monotonic() - started:.0f} s")
     document = json.loads(out)

@@ -1,7 +1,8 @@
 """A slow reference: every synapse at every tick, straight from a rule's statement.
 
-It shares with the package the parser, and nothing of the lazy algorithm: no rows, no histories,
-no generated text. A value that decays is kept as (value at its last event, tick of that event).
+It shares with the package the parser and the exponential, and nothing of the lazy algorithm: no
+rows, no histories, no generated text. A value that decays is kept as (value at its last event, tick
+of that event).
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from ranvier.neurons._expr import EXP_LIMIT, Expr, Num, Sym, parse
+from ranvier.neurons._expr import Expr, Num, Sym, parse
+from ranvier.neurons._lower import HELPERS
 from ranvier.plasticity import PlasticityRule, Trace
 
 COMPARE = {
     "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
 }  # fmt: skip
+_SPACE: dict[str, Any] = {"np": np}
+exec(HELPERS["exp"], _SPACE)
+limited_exp = _SPACE["limited_exp"]
 
 
 def value_of(expr: Expr, values: Mapping[str, float]) -> Any:
@@ -51,7 +56,7 @@ def value_of(expr: Expr, values: Mapping[str, float]) -> Any:
         case "relu":
             return max(a[0], 0.0)
         case "exp":
-            return math.exp(min(a[0], EXP_LIMIT))
+            return limited_exp(a[0])
         case op if op in COMPARE:
             return COMPARE[op](*a)
     return getattr(math, expr.op)(*a)

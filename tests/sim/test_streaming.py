@@ -118,6 +118,6 @@ def test_misuse(tmp_path: Path) -> None:
         session.stream(tmp_path / "r")
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "mine.txt").write_text("precious")
-    with pytest.raises(RanvierError, match="in the way|not a recording"):
+    with pytest.raises(RanvierError, match=r"in the way|not a recording"):
         sim.record(made(), to=tmp_path / "x", ticks=5, overwrite=True)
     assert (tmp_path / "x" / "mine.txt").read_text() == "precious"

@@ -72,8 +72,8 @@ class Ran:
     def lines(self) -> list[Any]:
         """How fast it was, and where the time went."""
         shown: list[Any] = [
-            f"{self.simulated:g} s simulated in {self.seconds:.3g} s: {self.speed:.3g} x real time, "
-            f"{counted(self.threads, 'thread')}"
+            f"{self.simulated:g} s simulated in {self.seconds:.3g} s: {self.speed:.3g} x real time,"
+            f" {counted(self.threads, 'thread')}"
         ]
         if self.profile is not None:
             shown += _profile_lines(self.profile)
@@ -147,18 +147,21 @@ def start(
     session: Any = sim.session(program, state, ranks=world, **options)
     if ticks is None:
         given = [stimulus] if isinstance(stimulus, Events) else stimulus.values()
-        ticks = max(events.ticks for events in given)
-    stored = extra.output is not None and isinstance(session, sim.Session) and world is None
+        length = max(int(events.ticks) for events in given)
+    else:
+        length = ticks
+    single = isinstance(session, sim.Session) and world is None
+    stored = single and extra.output is not None
     if writer is not None:
         session.stream_to(writer, checkpoints=every)
         done = session.tick - writer.start
-        ticks = max(0, ticks - done)
-    elif stored:
+        length = max(0, length - done)
+    elif single and extra.output is not None:
         session.stream(extra.output, checkpoints=every, overwrite=True)
     began = perf_counter()
     try:
         with suppress(sim.Interrupted):
-            session.advance(stimulus, ticks=ticks, progress=progress)
+            session.advance(stimulus, ticks=length, progress=progress)
     except BaseException:
         if stored:
             session.abandon_stream()

@@ -145,6 +145,8 @@ def _check_rows(program: Program) -> None:
     _want(program.synapse_weight.shape == (synapses,), "synapse_weight")
     _want(np.all(np.isfinite(program.synapse_weight)), "synapse_weight")
     _want(program.synapse_origin.size == synapses, "synapse_origin")
+    tables: list[Any] = [*program.projections, *program.plastic, *program.gaps, *program.rules]
+    _want(all(isinstance(table.name, str) for table in tables), "name of a projection")
     for table in program.projections:
         _whole(table.first, table.name, 2**62)
         _whole(table.count, table.name, 2**40)

@@ -92,7 +92,7 @@ class RuleKernel:
         """All functions as text, each with ``decorator`` (``"@njit(nogil=True)"``) before it.
 
         ``prefix`` goes before every function's name, so that several rules fit in one module. The
-        module must ``import math``; the text does not.
+        module must ``import math`` and ``import numpy as np``; the text does not.
         """
         texts = [t.strip() for t in (*self.helpers, *self.source)]
         found = [t.partition("(")[0].removeprefix("def ") for t in texts]
