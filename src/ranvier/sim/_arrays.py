@@ -20,7 +20,7 @@ from ranvier.sim._emit import PART_FIELDS
 from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
 from ranvier.sim._plastic import Plastic, kernel_numbers
-from ranvier.sim._update import BLOCK, DRAW_WORDS, SUB_FIELDS, Make, Variant
+from ranvier.sim._update import BLOCK, DRAW_WORDS, POWER_BITS, SUB_FIELDS, Make, Variant
 
 __all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "instant", "kernels_of"]
 
@@ -39,8 +39,8 @@ REST_SHAPES = {"matrix": 2, "constant": 1, "rest": 1, "threshold": 0, "highest":
 MARGIN = 1e-9
 """Relative distance from the threshold below which a neuron is never left alone: far more than
 rounding, far less than any synapse."""
-POWERS = 48
-"""Squarings of the propagator: a neuron may sleep 2**48 ticks."""
+LEVELS = 5
+"""Digits of POWER_BITS bits: a neuron may sleep 2**50 ticks."""
 
 
 class Sleep:
@@ -66,9 +66,12 @@ class Sleep:
             row = [np.array([level - margin - fixed[rest["watched"]]]), fixed]
             row += [np.asarray(rest[name], np.float64) for name in ("highest", "lowest")]
             matrix, constant = np.asarray(rest["matrix"]), np.asarray(rest["constant"])
-            for _ in range(POWERS):
-                row += [matrix.ravel(), constant]
-                matrix, constant = matrix @ matrix, matrix @ constant + constant
+            for _ in range(LEVELS):
+                power, added = np.eye(len(fixed)), np.zeros(len(fixed))
+                for _ in range(1 << POWER_BITS):
+                    row += [power.ravel(), added]
+                    power, added = matrix @ power, matrix @ added + constant
+                matrix, constant = power, added
             parts.append(np.concatenate(row))
             size += parts[-1].size
         self.table = np.concatenate(parts).astype(dtype)

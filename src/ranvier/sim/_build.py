@@ -24,6 +24,7 @@ from ranvier.sim._fill import (
     count_packed,
     fill_listed,
     fill_packed,
+    reaches,
     sum_up,
 )
 from ranvier.sim._layout import MOST_WIDTH, Layout
@@ -133,6 +134,12 @@ class Synapses:
             if part.run.size > 1:
                 self.row_run[self.row_at[p] : self.row_at[p] + rows] = part.run
         self._everywhere(lambda p: self._fill(p, parts[p], weight, np.zeros(0, np.int64)))
+        nd, sources = self.delays.size, self._program.sources
+        self.reach = np.zeros((1, 1), np.uint16)
+        if 1 < nd < 1 << 16:  # else a look at the row itself is as quick
+            self.reach = np.zeros((layout.parts, max(2, sources)), np.uint16)
+            for p in sorted(self._mine):
+                reaches(ptr[p], nd, self.reach[p])
 
     def _weight_type(self, weight: NDArray[Any]) -> Any:
         """float32 on a float32 machine; the packed type otherwise."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from numba import njit
 
-__all__ = ["count_listed", "count_packed", "fill_listed", "fill_packed", "sum_up"]
+__all__ = ["count_listed", "count_packed", "fill_listed", "fill_packed", "reaches", "sum_up"]
 
 
 @njit(cache=True, nogil=True)
@@ -80,6 +80,16 @@ def fill_listed(pre, post, source, nd, ticks, column, acc, weights, cursor, to_t
         cursor[at] = j + 1
         to_target[j] = post[k] + acc
         to_weight[j] = weights[0] if same else weights[k]
+
+
+@njit(cache=True, nogil=True)
+def reaches(ptr, nd, reach):
+    """``reach`` [sources]: one more than the last delay (column) with which a source has a row."""
+    for source in range((ptr.shape[0] - 1) // nd):
+        for k in range(nd - 1, -1, -1):
+            if ptr[source * nd + k + 1] > ptr[source * nd + k]:
+                reach[source] = k + 1
+                break
 
 
 @njit(cache=True, nogil=True)

@@ -13,6 +13,7 @@ from ranvier.compile import Block, Program
 from ranvier.errors import fail, unknown
 from ranvier.events import Trace
 from ranvier.sim._arrays import Arrays
+from ranvier.sim._update import POWER_BITS
 
 __all__ = ["Probes", "Tap", "catch_up", "read_now"]
 
@@ -71,16 +72,17 @@ def catch_up(
     values, left, k = [s.copy() for s in states], missed.copy(), 1 + 3 * d
     with np.errstate(all="ignore"):
         while np.any(left > 0):
+            digit = left & ((1 << POWER_BITS) - 1)
+            at = k + digit * (d * d + d)
             moved: list[NDArray[Any]] = []
             for i in range(d):
-                total = table[k + i * d] * values[0]
+                total = table[at + i * d] * values[0]
                 for j in range(1, d):
-                    total = total + table[k + i * d + j] * values[j]
-                moved.append(total + table[k + d * d + i])
-            odd = (left & 1) == 1
-            values = [np.where(odd, m, v) for m, v in zip(moved, values, strict=True)]
-            left >>= 1
-            k += d * d + d
+                    total = total + table[at + i * d + j] * values[j]
+                moved.append(total + table[at + d * d + i])
+            values = [np.where(digit > 0, m, v) for m, v in zip(moved, values, strict=True)]
+            left >>= POWER_BITS
+            k += (d * d + d) << POWER_BITS
     return values
 
 

@@ -36,6 +36,8 @@ DRAW_WORDS = {"uniform": 1, "normal": 2, "poisson": 1}
 """Random words one draw takes."""
 
 
+POWER_BITS = 10
+"""A way to rest is walked in digits of so many bits: a table of the powers for each digit."""
 WHOLE = ("refractory_left", "reset_pending")
 """States that count: they are whole numbers whatever happens."""
 
@@ -117,6 +119,7 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
                    limits, limit_ptr, limit_of, history, hist_value, at, counts, counter, rec_tick,
                    rec_slot, rec_value, rec, fault{more_arguments}):
     # Only neurons that are awake or that something has reached; others are on their way to rest.
+    listed = row_a
     n = subs[s, {n}]
     b = 0
     i0 = subs[s, {first}]
@@ -133,40 +136,54 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
 {touch}
     table = rest[subs[s, {rest}] :]
     last = since[slot : slot + n]
-    for w in range(words):
-        word = {any}
-        if word == u8(0):
-            continue
-        stay = u8(0)
+    found = 0
+    for w in range(words + 1):
+        word = u8(0)
+        if w < words:
+            word = {any}
+            if word == u8(0):
+                continue
+            was = up[w]
+            up[w] = u8(0)
 {untouch}
-        while word != u8(0):
-            low = word & (~word + u8(1))
-            word = word ^ low
-            i = w * 64 + lowest_bit(low)
+        # Whom to look at is listed first, so that memory can be asked for their states in time.
+        while word != u8(0) or (w == words and found > 0):
+            if word != u8(0):
+                low = word & (~word + u8(1))
+                word = word ^ low
+                i = w * 64 + lowest_bit(low)
+                listed[found] = 2 * i + (1 if was & low else 0)
+                found += 1
+{prefetch}
+                if found < listed.shape[0]:
+                    continue
+            for f in range(found):
+                i = listed[f] >> 1
+                roused = listed[f] & 1
 {load}
-            missed = t - 1 - last[i]
-            k = {powers}
-            while missed > 0:
-                if missed & 1:
+                missed = t - 1 - last[i]
+                k = {powers}
+                while missed > 0:
+                    if missed & {digit}:
+                        q = k + (missed & {digit}) * {power}
 {move}
-                missed >>= 1
-                k += {power}
-            last[i] = t
-            {results} = step{suffix}({arguments})
+                    missed >>= {bits}
+                    k += {level}
+                last[i] = t
+                {results} = step{suffix}({arguments})
 {write}
-            o_[i] = y
-            if {odd}:
-                if fault[0] < 0:
-                    fault[0] = t
-                    fault[1] = slot + i
-            value = y
-            if value != 0:
+                if {odd}:
+                    if fault[0] < 0 or (fault[0] == t and fault[1] > slot + i):
+                        fault[0] = t
+                        fault[1] = slot + i
+                value = y
+                if value != 0:
 {spike}
-            if value != 0{waiting} or not (
+                if value != 0{waiting} or not (
 {bound}
-            ):
-                stay |= low
-        up[w] = stay
+                ):
+                    up[i >> 6] |= u8(1) << u8(i & 63)
+            found = 0
 {count}
     return at, rec"""
 
@@ -240,7 +257,7 @@ def update_text(suffix: str, variant: Variant, make: Make) -> str:
 def more_arguments(make: Make) -> str:
     """What an update is given beyond the arguments all makes have."""
     instant = ", nd, rows_p, run_p, target_p, weight_p" if make.instant else ""
-    return instant + (", touched_p, awake, since, rest" if make.lazy else "")
+    return instant + (", touched_p, awake, since, rest, row_a" if make.lazy else "")
 
 
 def _odd(kernel: Kernel) -> list[str]:
@@ -275,7 +292,7 @@ def _lazy_text(suffix: str, variant: Variant, make: Make) -> str:
     rest, high, low, powers = 1, 1 + d, 1 + 2 * d, 1 + 3 * d
     moved = [
         " + ".join(
-            [*(f"table[k + {i * d + j}] * s{j}" for j in range(d)), f"table[k + {d * d + i}]"]
+            [*(f"table[q + {i * d + j}] * s{j}" for j in range(d)), f"table[q + {d * d + i}]"]
         )
         for i in range(d)
     ]
@@ -290,8 +307,12 @@ def _lazy_text(suffix: str, variant: Variant, make: Make) -> str:
         record_value="rec_value[rec] = value\n    " if make.graded else "",
         send_now="",
     )
-    write = [f"s{k}_[i] = s{k}" for k, _ in enumerate(kernel.state)]
+    # A sleeping neuron is not refractory and has put out 0: neither is read nor written again.
+    load = [f"s{k} = s{k}_[i]" for k, _ in enumerate(kernel.state) if k not in left]
+    load += [f"s{k} = table[0] - table[0]\nif roused:\n    s{k} = s{k}_[i]" for k in left]
+    write = [f"s{k}_[i] = s{k}" for k, _ in enumerate(kernel.state) if k not in left]
     write += [f"x{k}_[i] = 0" for k in ports]
+    write += ["if roused or y != 0:", "    o_[i] = y", *(f"    s{k}_[i] = s{k}" for k in left)]
     write += [f"c{k} += d{k}" for k, _ in enumerate(kernel.counters)]
     columns = {name: str(k) for k, name in enumerate(SUB_FIELDS)}
     touch = [f"t{k} = touched_p[(xo + {k} * pitch) // 64 : (xo + {k + 1} * pitch) // 64]"
@@ -303,18 +324,29 @@ def _lazy_text(suffix: str, variant: Variant, make: Make) -> str:
         slices=indented(4, slices),
         touch=indented(4, touch),
         any=" | ".join(["up[w]", *(f"t{k}[w]" for k in ports)]),
-        untouch=indented(8, [f"t{k}[w] = u8(0)" for k in ports]),
-        load=indented(12, [f"s{k} = s{k}_[i]" for k, _ in enumerate(kernel.state)]),
+        untouch=indented(12, [f"t{k}[w] = u8(0)" for k in ports]),
+        load=indented(16, load),
+        prefetch=indented(
+            16,
+            [
+                *(f"prefetch(s{k}_, i)" for k, _ in enumerate(kernel.state) if k not in left),
+                *(f"prefetch(x{k}_, i)" for k in ports),
+                "prefetch(last, i)",
+            ],
+        ),
         powers=powers,
         power=d * d + d,
-        move=indented(20, [", ".join(f"s{i}" for i in range(d)) + (" = " + ", ".join(moved))]),
+        digit=(1 << POWER_BITS) - 1,
+        bits=POWER_BITS,
+        level=(d * d + d) << POWER_BITS,
+        move=indented(24, [", ".join(f"s{i}" for i in range(d)) + (" = " + ", ".join(moved))]),
         results=", ".join(results) + ("," if len(results) == 1 else ""),
         arguments=", ".join(arguments),
-        write=indented(12, write),
+        write=indented(16, write),
         odd=" or ".join(f"{r} - {r} != 0" for r in results[: len(kernel.state) + 1]),
-        spike=textwrap.indent(spike, " " * 16).rstrip(),
+        spike=textwrap.indent(spike, " " * 20).rstrip(),
         waiting="".join(f" or s{k} != 0" for k in left),
-        bound=" " * 16 + f"{bound} < table[0]",
+        bound=" " * 20 + f"{bound} < table[0]",
         count=indented(
             4, [f"counter[subs[s, 9] + {k}] += c{k}" for k, _ in enumerate(kernel.counters)]
         ),

@@ -113,12 +113,13 @@ def add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more}):
 
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
 def arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history, hist_value,
-           ev_first, ev_ptr, ev_source, ev_value, acc, row_ptr, row_run, target, weight,
+           ev_first, ev_ptr, ev_source, ev_value, acc, row_ptr, row_run, reach, target, weight,
            row_a, row_b, row_at, row_v{more}):
     # What reaches these accumulators at tick t: the earliest sent first, inputs before neurons,
     # each in the order of their numbers. Rows are looked up in advance so that they can be fetched.
     nd = delays.shape[0]
     runs = row_run.shape[0] > 1
+    far = reach.shape[0] > 1
     most = row_a.shape[0]
     m = 0
     for k in range(nd - 1, -1, -1):
@@ -137,22 +138,25 @@ def arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history
                 hi = lo + hist_n[h * parts + q]
             for i in range(lo, hi):
                 if q < 0:
-                    r = ev_source[i] * nd + k
+                    source = ev_source[i]
                     {take_input}
                 else:
-                    r = np.int64(history[i]) * nd + k
+                    source = np.int64(history[i])
                     {take_spike}
                     if i + 8 < hi:
                         prefetch(row_ptr, np.int64(history[i + 8]) * nd + k)
+                if far and reach[source] <= k:  # none of its synapses here takes so long
+                    continue
+                r = source * nd + k
                 a = np.int64(row_ptr[r])
                 b = np.int64(row_ptr[r + 1])
                 if a == b:
                     continue
                 prefetch(target, a)
+                prefetch(target, b - 1)
                 prefetch(weight, a)
-                prefetch(weight, a + 16)
-                prefetch(target, a + 32)
-                prefetch(weight, a + 32)
+                prefetch(weight, (a + b) >> 1)
+                prefetch(weight, b - 1)
                 row_a[m] = a
                 row_b[m] = b
                 row_at[m] = row_run[r] if runs else -1
@@ -190,8 +194,9 @@ RUN = """
 def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, state, param, acc,
         out, scratch, tallies, random, who, streams, draws, limits, limit_ptr, limit_of, delays,
         depth, hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source,
-        ev_value, row_ptr, row_run, target, weight, work, row_v, counts, counter, rec_tick,
-        rec_slot, rec_value, rec_n, probes, traces, clock, fault{lazy}{gap_arguments}{learning}):
+        ev_value, row_ptr, row_run, row_reach, target, weight, work, row_v, counts, counter,
+        rec_tick, rec_slot, rec_value, rec_n, probes, traces, clock,
+        fault{lazy}{gap_arguments}{learning}):
     # Ticks first <= t < last, for the partitions of one thread; those of other ranks have the owner
     # -1. Records count from tick start, at which random words were first drawn.
     mine = work[me]
@@ -210,13 +215,14 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
             lo = part_table[p, {row}]
             rows_p = row_ptr[lo : lo + part_table[p, {rows}]]
             run_p = row_run[lo : lo + part_table[p, {rows}]] if row_run.shape[0] > 1 else row_run
+            reach_p = row_reach[p] if row_reach.shape[0] > 1 else row_reach[0]
             lo = part_table[p, {synapse}]
             target_p = target[lo : lo + part_table[p, {synapses}]]
             weight_p = weight[lo : lo + part_table[p, {synapses}]]
             {touched_p}
             {tic}
             arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history,
-                   hist_value, ev_first, ev_ptr, ev_source, ev_value, acc_p, rows_p, run_p,
+                   hist_value, ev_first, ev_ptr, ev_source, ev_value, acc_p, rows_p, run_p, reach_p,
                    target_p, weight_p, row_a, row_b, row_at, row_v[me]{more_arrive})
             {gap_arrive}
             {learn_arrive}
