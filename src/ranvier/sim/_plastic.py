@@ -225,6 +225,11 @@ class Plastic:
             swept(tick, self.hist_since[p : p + 1], self.mod_count[p : p + 1], self.mod_tick[p],
                   self.mod_value[p])  # fmt: skip
 
+    def sweep(self, tick: int) -> None:
+        """Catch every synapse up with what happened before ``tick``, the next to be computed."""
+        done = max(0, tick - 1)
+        self._settle(done, *self._swept("sweep_rows", done))
+
     def in_order(self, weights: NDArray[Any]) -> NDArray[Any]:
         """From the order of building to that of the network: by source, then as they were made."""
         return weights if self._listed is None else weights[self._listed]
