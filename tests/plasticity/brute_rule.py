@@ -1,6 +1,6 @@
 """A slow reference: every synapse at every tick, straight from a rule's statement.
 
-It shares with the package the parser, and nothing of the lazy algorithm: no rows, no histories,
+It shares with the package the parser and exp, and nothing of the lazy algorithm: no rows, no histories,
 no generated text. A value that decays is kept as (value at its last event, tick of that event).
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ranvier.neurons._expr import EXP_LIMIT, Expr, Num, Sym, parse
+from ranvier.neurons._lower import HELPERS
 from ranvier.plasticity import PlasticityRule, Trace
 
 COMPARE = {
@@ -51,10 +52,16 @@ def value_of(expr: Expr, values: Mapping[str, float]) -> Any:
         case "relu":
             return max(a[0], 0.0)
         case "exp":
-            return math.exp(min(a[0], EXP_LIMIT))
+            return exp(min(a[0], EXP_LIMIT))
         case op if op in COMPARE:
             return COMPARE[op](*a)
     return getattr(math, expr.op)(*a)
+
+
+_SPACE: dict[str, Any] = {"np": np}
+exec(HELPERS["exp"], _SPACE)
+exp = _SPACE["limited_exp"]
+"""The package's own exp, whose bits are its definition."""
 
 
 def decay(k: int, dt: float, tau: float) -> float:

@@ -16,7 +16,11 @@ from ranvier.plasticity import PlasticityRule, RuleArrays, RuleKernel, allocate,
 def compiled(kernel: RuleKernel) -> dict[str, Callable[..., Any]]:
     """The functions under numba."""
     space: dict[str, Any] = {}
-    exec("import math\nfrom numba import njit\n" + kernel.module(decorator="@njit"), space)
+    exec(
+        "import math\nimport numpy as np\nfrom numba import njit\n"
+        + kernel.module(decorator="@njit"),
+        space,
+    )
     return space
 
 

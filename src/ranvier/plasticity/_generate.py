@@ -1,6 +1,6 @@
 """From a rule's statement to its update functions, as text.
 
-The texts run as plain Python and under numba, and need nothing but ``math``. Names in them:
+The texts run as plain Python and under numba, and need what IMPORTS says. Names in them:
 ``p_<parameter>``, ``x_<presynaptic trace>``, ``y_<postsynaptic trace>``, ``v_<variable>``,
 ``n_<third factor>``.
 """
@@ -92,7 +92,7 @@ class RuleKernel:
         """All functions as text, each with ``decorator`` (``"@njit(nogil=True)"``) before it.
 
         ``prefix`` goes before every function's name, so that several rules fit in one module. The
-        module must ``import math``; the text does not.
+        module must begin with IMPORTS; the text does not.
         """
         texts = [t.strip() for t in (*self.helpers, *self.source)]
         found = [t.partition("(")[0].removeprefix("def ") for t in texts]
