@@ -175,7 +175,7 @@ def test_parameters_are_checked():
         discretise(STDP, {}, 0.0)
     with pytest.raises(RanvierError, match="small a history"):
         allocate(discretise(STDP, {}, 1e-3), [0, 1], np.zeros(1, np.uint32), np.zeros(1),
-                 neurons=1, capacity=2)  # fmt: skip
+                 neurons=1, capacity=1)  # fmt: skip
 
 
 def test_sum_of_products_is_pair_stdp():

@@ -11,10 +11,12 @@ from ranvier.plasticity._decay import TABLE, decay, decay_table
 from ranvier.plasticity._generate import DiscreteRule, RuleKernel, discretise
 from ranvier.plasticity._parts import Parameter, SynapseVariable, ThirdFactor, Trace
 from ranvier.plasticity._products import from_sum_of_products
+from ranvier.plasticity._rows import BLOCK
 from ranvier.plasticity._rule import PlasticityRule
 from ranvier.registry import Registry
 
 __all__ = [
+    "BLOCK",
     "RULES",
     "TABLE",
     "DiscreteRule",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ranvier.errors import fail
 from ranvier.plasticity._decay import LAST
 from ranvier.plasticity._generate import DiscreteRule
-from ranvier.plasticity._rows import SLOTS
+from ranvier.plasticity._rows import BLOCK
 
 __all__ = ["RuleArrays", "allocate"]
 
@@ -34,14 +34,16 @@ class RuleArrays:
     row_last     int64 [rows]      tick of the last arrival (0 at the start)
     row_trace    f8 [rows, pre]    presynaptic traces just after it
     post_trace   f8 [neurons, p]   postsynaptic traces just after the neuron's last spike
-    hist_since   int64 [1]         spikes before this tick are done with (0 at the start)
-    hist_tick    i4/i8 [neurons, capacity]  ticks of the last spikes, newest first (-1: none)
-    hist_trace   f8 [neurons, capacity, history]  traces just before each of them
+    hist_since   int64 [2]         spikes before this tick are done with (0 at the start), and a
+                                   tick at which all synapses were put somewhere (0 at the start)
+    hist_tick    i4/i8 [capacity, neurons]  ticks of the last spikes, newest first (-1: none)
+    hist_trace   f8 [history, capacity, neurons]  traces just before each of them
     mod_count    int64 [1]         events of the third factor since the last sweep, and one
     mod_tick     int64 [capacity]  entry 0: the last event before
     mod_value    f8 [capacity]     distance from the baseline just after it
     params       f8 [n]            as ``kernel.params``
     table        f8 [rates, TABLE] decays
+    work         uint32 [2*capacity, BLOCK + 1]  room for lists of synapses; each thread has its own
     ===========  ================  ========================================================
 
     Compile the texts without fastmath: it would change bits. Where threads share a row by splitting
@@ -69,13 +71,15 @@ class RuleArrays:
     mod_value: Array
     params: Array
     table: Array
+    work: Array
 
     @property
     def row_arguments(self) -> tuple[Any, ...]:
         """What process_row, sweep_rows and advance_rows take after their first arguments."""
         return (self.ident, self.seed, self.target, self.weight, self.syn, self.row_last,
                 self.row_trace, self.post_trace, self.hist_since, self.hist_tick, self.hist_trace,
-                self.mod_count, self.mod_tick, self.mod_value, self.params, self.table)  # fmt: skip
+                self.mod_count, self.mod_tick, self.mod_value, self.params, self.table,
+                self.work)  # fmt: skip
 
     @property
     def post_arguments(self) -> tuple[Any, ...]:
@@ -117,9 +121,9 @@ def allocate(
     the length of the run if it is known, for smaller histories.
     """
     starts = np.asarray(row_start, dtype=np.int64)
-    if capacity < SLOTS + 2:
+    if capacity < 2:
         raise fail("bad-capacity", rule.rule.where, "too small a history", got=capacity,
-                   limit=f"at least {SLOTS + 2}")  # fmt: skip
+                   limit="at least 2")  # fmt: skip
     dtype = np.int32 if ticks is not None and ticks < LAST else np.int64
     rows, kernel = len(starts) - 1, rule.kernel
     syn = np.repeat(rule.initial[:, None], len(weight), axis=1)
@@ -127,9 +131,10 @@ def allocate(
         row_start=starts, ident=starts[:-1].copy() if ident is None else ident, seed=seed,
         target=target, weight=weight, syn=syn,
         row_last=np.zeros(rows, np.int64), row_trace=np.zeros((rows, len(kernel.pre))),
-        post_trace=np.zeros((neurons, len(kernel.post))), hist_since=np.zeros(1, np.int64),
-        hist_tick=np.full((neurons, capacity), -1, dtype),
-        hist_trace=np.zeros((neurons, capacity, len(kernel.history))),
+        post_trace=np.zeros((neurons, len(kernel.post))), hist_since=np.zeros(2, np.int64),
+        hist_tick=np.full((capacity, neurons), -1, dtype),
+        hist_trace=np.zeros((len(kernel.history), capacity, neurons)),
         mod_count=np.ones(1, np.int64), mod_tick=np.zeros(capacity, np.int64),
         mod_value=np.zeros(capacity), params=rule.params, table=rule.table,
+        work=np.zeros((2 * capacity, BLOCK + 1), np.uint32),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """exp(-k*dt/tau) for whole k, the same bits on every machine and in every engine.
 
 A table has three parts: ``exp(-i*dt/tau)`` for i < 4096, for multiples of 4096 and for multiples of
-4096**2. A distance below 4096 ticks is looked up; a longer one is a product of three. So no engine
+4096**2. A decay is their product; that of the zeroth multiple, 1, changes no bit. So no engine
 calls exp, and its result does not depend on a maths library.
 """
 
@@ -23,8 +23,8 @@ LAST = 2**31 - 1
 
 DECAY = f"""\
 def decay(table, k):
-    if k < {FINE}:
-        return table[k]
+    if k < {FINE * 4096}:
+        return table[k & 4095] * table[{FINE} + ((k >> 12) & 4095)]
     k = min(k, {LAST})
     return table[k & 4095] * table[{FINE} + ((k >> 12) & 4095)] * table[{FINE + 4096} + (k >> 24)]
 """
@@ -44,8 +44,6 @@ def decay_table(taus: Sequence[float], dt: float) -> NDArray[np.float64]:
 
 def decay(table: Sequence[float] | NDArray[np.float64], k: int) -> float:
     """What DECAY says, for plain use."""
-    if k < FINE:
-        return float(table[k])
     k = min(k, LAST)
     product = table[k & 4095] * table[FINE + ((k >> 12) & 4095)]
     return float(product * table[FINE + 4096 + (k >> 24)])

@@ -1,6 +1,6 @@
 """From a rule's statement to its update functions, as text.
 
-The texts run as plain Python and under numba, and need nothing but ``math``. Names in them:
+The texts run as plain Python and under numba, and need what IMPORTS says. Names in them:
 ``p_<parameter>``, ``x_<presynaptic trace>``, ``y_<postsynaptic trace>``, ``v_<variable>``,
 ``n_<third factor>``.
 """

@@ -6,6 +6,11 @@ synapses of one source with one delay) the tick of the last arrival and the pres
 after it; per postsynaptic neuron its last spikes, newest first; the events of the third factor
 since the last sweep. A sweep catches all synapses up, so that what came before it is done with.
 
+Where nothing happens by itself (no drift, no variable that decays), the pending spikes of a row's
+targets are applied rank by rank, 512 synapses at a time: first, without a branch, the lists of the
+synapses with at least one pending spike, with two, ...; then, the other way round, each list's own
+spikes. At equal rates, a branch on their number would be mispredicted at every second synapse.
+
 All values are computed from physical events only: a trace from the value just after its last jump,
 a variable and the drift of w from event to event (arrival, postsynaptic spike, event of the third
 factor). A sweep is no event, so when it happens changes no bit.
@@ -15,24 +20,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ranvier.neurons._expr import COMPARISONS, Expr, Op, names
+from ranvier.neurons._expr import names
 
 if TYPE_CHECKING:
     from ranvier.plasticity._generate import Writer
 
-__all__ = ["ROW_ARGUMENTS", "row_functions"]
+__all__ = ["BLOCK", "ROW_ARGUMENTS", "row_functions"]
 
 ROW_ARGUMENTS = (
     "ident, seed, target, weight, syn, row_last, row_trace, post_trace, hist_since, hist_tick,"
-    " hist_trace, mod_count, mod_tick, mod_value, params, table"
+    " hist_trace, mod_count, mod_tick, mod_value, params, table, work"
 )
 """What process_row, sweep_rows and advance_rows take after their first arguments."""
 
-SLOTS = 2
-"""Spikes of a target that are applied without a branch, by computing and discarding: at equal rates
-a branch on their number is mispredicted at about every second synapse. More are a loop."""
-
-_CHEAP = {*"+-*", "neg", "min", "max", "relu", "where", "and", "or", "not", *COMPARISONS}
+BLOCK = 512
+"""Synapses whose pending spikes are listed at a time: their weights stay in the first cache."""
 
 
 def row_functions(writer: Writer, history: tuple[str, ...], uses_u: bool) -> list[str]:
@@ -98,7 +100,7 @@ class _Rows:
 
     def store(self) -> list[str]:
         """Round the weight to its type, as each event does."""
-        return ["weight[i] = w", "w = float(weight[i])"]
+        return ["weight[low + i] = w", "w = float(weight[low + i])"]
 
     def advance(self, to: str) -> list[str]:
         """From tick ``cur`` to ``to``, between which nothing happens."""
@@ -137,11 +139,12 @@ class _Rows:
         return [*self.events_until(tick), *(self.advance(tick) if self.timed else [])]
 
     def load(self) -> list[str]:
-        lines = ["j = target[i]", "w = float(weight[i])"]
-        return lines + [f"v_{v} = syn[{r}, i]" for r, v in enumerate(self.variables)]
+        """Synapse ``i`` of the block that begins at ``low``."""
+        lines = ["j = to[i]", "w = float(weight[low + i])"]
+        return lines + [f"v_{v} = syn[{r}, low + i]" for r, v in enumerate(self.variables)]
 
     def save(self) -> list[str]:
-        return [f"syn[{r}, i] = v_{v}" for r, v in enumerate(self.variables)]
+        return [f"syn[{r}, low + i] = v_{v}" for r, v in enumerate(self.variables)]
 
     def on_post(self, place: str, distance: str) -> list[str]:
         """Apply ``on_post`` for the spike at ``f``, entry ``place`` of the target's history."""
@@ -150,36 +153,48 @@ class _Rows:
             if trace.side == "pre":
                 value = f"x_{trace.name} * {self.decay(distance, trace.tau)}"
             else:
-                value = f"hist_trace[j, {place}, {self.history.index(trace.name)}]"
+                value = f"hist_trace[{self.history.index(trace.name)}, {place}, j]"
                 if trace.read == "after":
                     value = self.writer.jump(trace, value)
             known[trace.name] = value
         lines = [f"n = {self.factor('f')}"] if self.third else []
-        u = "uniform(seed, ident[row] + (i - a), f, 1)" if self.uses_u else "0.0"
-        return [*lines, self.call("on_post", known, u), *self.store()]
+        u = "uniform(seed, ident[row] + (low + i - a), f, 1)" if self.uses_u else "0.0"
+        return [*lines, self.call("on_post", known, u)]
+
+    def by_rank(self) -> list[str]:
+        """Everything since the last event that the synapses ``low`` to ``low + count`` know."""
+        if not self.rule.on_post:
+            return []
+        listing = ["listed[found] = i", "when[found] = f", "found += f >= since"]
+        lines = ["ticks = hist_tick[0]", "listed = work[0]", "when = work[1]", "found = 0"]
+        lines += ["for i in range(count):", *_in(["f = ticks[to[i]]", *listing])]
+        deeper = ["before = listed", f"before[{BLOCK}] = found", "rank += 1"]
+        deeper += ["ticks = hist_tick[rank]", "listed = work[2 * rank]"]
+        deeper += ["when = work[2 * rank + 1]", "many = found", "found = 0"]
+        deeper += ["for q in range(many):", *_in(["i = before[q]", "f = ticks[to[i]]", *listing])]
+        lines += ["rank = 0", "while found > 0:", *_in(deeper)]
+        event = ["i = listed[q]", "f = np.int64(when[q])", *self.load(), *self.before("f")]
+        event += [*self.on_post("rank", "f - last"), "weight[low + i] = w", *self.save()]
+        apply = ["rank -= 1", "listed = work[2 * rank]", "when = work[2 * rank + 1]"]
+        apply += [f"for q in range(listed[{BLOCK}]):", *_in(event)]
+        return [*lines, "while rank > 0:", *_in(apply)]
+
+    def before(self, tick: str) -> list[str]:
+        """Where nothing happens by itself: the event of the third factor in force at ``tick``."""
+        if not self.third:
+            return []
+        return ["m = mods", f"while m > 1 and mod_tick[m - 1] > {tick}:", "    m -= 1"]
 
     def pending(self) -> list[str]:
-        """Everything since the last event this synapse knows, up to its target's last spike."""
-        if not self.rule.on_post and not self.timed:
-            return []
-        fixed = {p.name for p in self.rule.parameters}
-        cheap = all(_cheap(e, fixed) for _, e in self.rule.post_exprs)
-        event = ["s -= 1", "f = hist_tick[j, s]", *self.to("f"), *self.on_post("s", "f - last")]
-        if self.timed or self.third or self.variables or self.uses_u or not cheap:
-            lines = ["s = 0", "while hist_tick[j, s] >= since:", "    s += 1"]
-            if self.timed or self.third:
-                lines.append("cur = max(last, hist_tick[j, s])")
-            if self.third:
-                lines += ["m = mods", "cur = max(cur, mod_tick[0])"]
-                lines += ["while m > 1 and mod_tick[m - 1] > cur:", "    m -= 1"]
-            return [*lines, "while s > 0:", *_in(event)]
-        lines = [f"if hist_tick[j, {SLOTS}] >= since:"]
-        many = [f"s = {SLOTS + 1}", "while hist_tick[j, s] >= since:", "    s += 1"]
-        lines += _in([*many, f"while s > {SLOTS}:", *_in(event)])
-        for place in reversed(range(SLOTS)):
-            lines += [f"f = hist_tick[j, {place}]", "k = max(f - last, 0)", "old = w"]
-            lines += [*self.on_post(str(place), "k"), "w = w if f >= since else old"]
-        return [*lines, "weight[i] = w"]
+        """The same of one synapse, where something happens by itself."""
+        lines = ["s = 0", "while hist_tick[s, j] >= since:", "    s += 1"]
+        lines.append("cur = max(last, hist_tick[s, j], hist_since[1])")
+        if self.third:
+            lines += ["m = mods", "cur = max(cur, mod_tick[0])"]
+            lines += ["while m > 1 and mod_tick[m - 1] > cur:", "    m -= 1"]
+        event = ["s -= 1", "f = hist_tick[s, j]", *self.to("f")]
+        event += [*self.on_post("s", "f - last"), *self.store()]
+        return [*lines, "while s > 0:", *_in(event)]
 
     def row_values(self) -> list[str]:
         """The row's last arrival, and its traces just after it."""
@@ -198,34 +213,38 @@ class _Rows:
                 value = self.writer.jump(trace, now) if trace.read == "after" else now
                 lines.append(f"now_{trace.name} = {value}")
                 known[trace.name] = f"now_{trace.name}"
-        body = [*self.load(), *self.pending()]
-        if not self.pending() and self.third:
-            body += ["m = mods"]
-        body += self.to("t") if self.pending() else []
+        body = self.load()
+        body += [*self.pending(), *self.to("t")] if self.timed else self.before("t")
         if self.third:
             body.append(f"n = {self.factor('t')}")
         for trace in self.pre_reads:
             if trace.side == "post":
                 column = self.post.index(trace)
-                distance = self.decay("t - hist_tick[j, 0]", trace.tau)
+                distance = self.decay("t - newest[j]", trace.tau)
                 known[trace.name] = f"post_trace[j, {column}] * {distance}"
-        u = "uniform(seed, ident[row] + (i - a), t, 0)" if self.uses_u else "0.0"
+        u = "uniform(seed, ident[row] + (low + i - a), t, 0)" if self.uses_u else "0.0"
         if self.rule.on_pre:
             body += [self.call("on_pre", known, u), *self.store()]
         body += [*self.save(), "acc[j] += w"]
-        lines += ["for i in range(a, b):", *_in(body)]
+        lines += ["newest = hist_tick[0]", *self.blocks(body)]
         return _function("process_row", f"row, a, b, t, acc, {ROW_ARGUMENTS}", lines)
 
+    def blocks(self, body: list[str]) -> list[str]:
+        """``body`` for every synapse of the row, after what is pending."""
+        lines = [f"count = min({BLOCK}, b - low)", "to = target[low : low + count]"]
+        if not self.timed:
+            lines += self.by_rank()
+        if body:
+            lines += ["for i in range(count):", *_in(body)]
+        return [f"for low in range(a, b, {BLOCK}):", *_in(lines)]
+
     def sweep(self, name: str, advance: bool) -> str:
-        body = [
-            *self.load(),
-            *self.pending(),
-            *(self.to("t") if advance else self.events_until("t")),
-        ]
-        if not self.pending():
-            body = ["pass"]
+        body: list[str] = []
+        if self.timed:
+            to = self.to("t") if advance else self.events_until("t")
+            body = [*self.load(), *self.pending(), *to, "weight[low + i] = w", *self.save()]
         lines = ["a = row_start[row]", "b = row_start[row + 1]", *self.row_values()]
-        lines += ["for i in range(a, b):", *_in([*body, *self.save()])]
+        lines += self.blocks(body)
         return _function(name, f"row_start, first, stop, t, {ROW_ARGUMENTS}",
                          ["for row in range(first, stop):", *_in(lines)])  # fmt: skip
 
@@ -238,21 +257,22 @@ class _Rows:
         return _function("pre_spike", "row, t, row_last, row_trace, params, table", lines)
 
     def post_spike(self) -> str:
-        lines = ["gap = t - hist_tick[j, 0]", "last = hist_tick.shape[1] - 1"]
-        lines += ["for s in range(last, 0, -1):", "    hist_tick[j, s] = hist_tick[j, s - 1]"]
+        lines = ["gap = t - hist_tick[0, j]", "s = 0"]
+        lines += ["while hist_tick[s, j] >= hist_since[0]:", "    s += 1"]
+        lines += ["for s in range(s + 1, 0, -1):", "    hist_tick[s, j] = hist_tick[s - 1, j]"]
         kept = range(len(self.history))
-        lines += [f"    hist_trace[j, s, {h}] = hist_trace[j, s - 1, {h}]" for h in kept]
-        lines.append("hist_tick[j, 0] = t")
+        lines += [f"    hist_trace[{h}, s, j] = hist_trace[{h}, s - 1, j]" for h in kept]
+        lines.append("hist_tick[0, j] = t")
         for column, trace in enumerate(self.post):
             lines.append(
                 f"y_{trace.name} = post_trace[j, {column}] * {self.decay('gap', trace.tau)}"
             )
             if trace.name in self.history:
                 place = self.history.index(trace.name)
-                lines.append(f"hist_trace[j, 0, {place}] = y_{trace.name}")
+                lines.append(f"hist_trace[{place}, 0, j] = y_{trace.name}")
             value = self.writer.jump(trace, f"y_{trace.name}")
             lines.append(f"post_trace[j, {column}] = {value}")
-        lines.append("return hist_tick[j, last - 1] >= hist_since[0]")
+        lines.append("return hist_tick[hist_tick.shape[0] - 2, j] >= hist_since[0]")
         arguments = "j, t, post_trace, hist_since, hist_tick, hist_trace, params, table"
         return _function("post_spike", arguments, lines)
 
@@ -271,15 +291,6 @@ class _Rows:
         ]
         return _function("modulate", "t, amount, mod_count, mod_tick, mod_value, params, table",
                          lines)  # fmt: skip
-
-
-def _cheap(expr: Expr, fixed: set[str]) -> bool:
-    """Whether computing ``expr`` for nothing costs little and cannot fail."""
-    if not isinstance(expr, Op):
-        return True
-    if expr.op == "/" and set(names(expr.args[1])) <= fixed:
-        return _cheap(expr.args[0], fixed)
-    return expr.op in _CHEAP and all(_cheap(a, fixed) for a in expr.args)
 
 
 def _in(lines: list[str]) -> list[str]:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 from ranvier.plasticity import RuleKernel
-from ranvier.sim._plastic import ARGUMENTS
+from ranvier.sim._plastic import ARGUMENTS, CAPACITY
 
 __all__ = [
     "learning_arguments",
@@ -23,9 +23,13 @@ if {g}_table[p, 0] >= 0:
     last_{g} = first_{g} + {g}_table[p, 2]
     acc_{g} = acc_p[{g}_table[p, 1] : {g}_table[p, 1] + {g}_table[p, 2]]
     post_trace_{g} = {g}_post_trace[first_{g}:last_{g}]
-    hist_since_{g} = {g}_hist_since[p : p + 1]
-    hist_tick_{g} = {g}_hist_tick[first_{g}:last_{g}]
-    hist_trace_{g} = {g}_hist_trace[first_{g}:last_{g}]
+    hist_since_{g} = {g}_hist_since[p]
+    hist_tick_{g} = {g}_hist_tick[{cap} * first_{g} : {cap} * last_{g}].reshape(
+        {cap}, {g}_table[p, 2]
+    )
+    hist_trace_{g} = {g}_hist_trace[{cap} * {kept} * first_{g} : {cap} * {kept} * last_{g}].reshape(
+        {kept}, {cap}, {g}_table[p, 2]
+    )
     mod_count_{g} = {g}_mod_count[p : p + 1]
     mod_tick_{g} = {g}_mod_tick[p]
     mod_value_{g} = {g}_mod_value[p]
@@ -34,24 +38,35 @@ if {g}_table[p, 0] >= 0:
         e = t - {g}_delays[k]
         if e < oldest:
             continue
-        for q in range(-1, 0) if {g}_scalars[3] else range(parts):
+        for q in range(-1, 0) if {g}_scalars[3] else range({g}_scalars[6], {g}_scalars[7]):
             if q < 0:
                 lo = ev_ptr[e - ev_first]
                 hi = ev_ptr[e - ev_first + 1]
             else:
                 lo = hist_base[q] + (e % depth) * hist_cap[q]
                 hi = lo + hist_n[(e % depth) * parts + q]
-            for i in range(lo, hi):
-                source = (ev_source[i] if q < 0 else np.int64(history[i])) - {g}_scalars[1]
-                if source < 0 or source >= {g}_scalars[2]:
-                    continue
-                row = {g}_row_of[{g}_table[p, 6] + source * nd_{g} + k]
-                if row < 0:
-                    continue
-                {r}process_row(
-                    row, {g}_start[row], {g}_start[row + 1], t, acc_{g}, {rest}
-                )
-                {r}pre_spike(row, t, {g}_row_last, {g}_row_trace, {g}_params, {g}_decays)"""
+            row = -1
+            for i in range(lo, hi + 1):
+                ahead = -1
+                if i < hi:
+                    source = (ev_source[i] if q < 0 else np.int64(history[i])) - {g}_scalars[1]
+                    if source < 0 or source >= {g}_scalars[2]:
+                        continue
+                    ahead = np.int64({g}_row_of[{g}_table[p, 6] + source * nd_{g} + k])
+                    if ahead < 0:
+                        continue
+                    head = {g}_start[ahead]
+                    prefetch({g}_target, head)
+                    prefetch({g}_target, head + 16)
+                    prefetch({g}_weight, head)
+                    prefetch({g}_weight, head + 8)
+                    prefetch({g}_weight, head + 16)
+                if row >= 0:
+                    {r}process_row(
+                        row, {g}_start[row], {g}_start[row + 1], t, acc_{g}, {rest}
+                    )
+                    {r}pre_spike(row, t, {g}_row_last, {g}_row_trace, {g}_params, {g}_decays)
+                row = ahead"""
 
 _REWARD = """\
     for i in range(ev_ptr[t - ev_first], ev_ptr[t - ev_first + 1]):
@@ -94,7 +109,7 @@ def _rest(g: str) -> str:
     names = ("post_trace", "hist_since", "hist_tick", "hist_trace", "mod_count", "mod_tick",
              "mod_value")  # fmt: skip
     given += [f"{name}_{g}" for name in names]
-    return ", ".join([*given, f"{g}_params", f"{g}_decays"])
+    return ", ".join([*given, f"{g}_params", f"{g}_decays", f"{g}_work[me]"])
 
 
 def learning_arrive(
@@ -106,7 +121,10 @@ def learning_arrive(
         g, r = f"plastic{k}", f"rule{number}_"
         value = "ev_value[i]" if graded else "1.0"
         reward = _REWARD.format(g=g, r=r, value=value) if kernels[number].third else ""
-        found.append(_ARRIVE.format(g=g, r=r, rest=_rest(g), reward=reward))
+        kept = len(kernels[number].history)
+        found.append(
+            _ARRIVE.format(g=g, r=r, rest=_rest(g), reward=reward, cap=CAPACITY, kept=kept)
+        )
     return textwrap.indent("\n".join(found), " " * indent).strip() or "pass"
 
 

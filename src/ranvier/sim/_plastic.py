@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from ranvier.compile import PlasticTable, Program
 from ranvier.errors import RanvierError, fail
-from ranvier.plasticity import DiscreteRule, PlasticityRule, RuleKernel, discretise
+from ranvier.plasticity import BLOCK, DiscreteRule, PlasticityRule, RuleKernel, discretise
 from ranvier.sim._layout import Layout
 
 __all__ = ["ARGUMENTS", "CHANGING", "Plastic", "kernel_numbers"]
 
 IntArray = NDArray[np.int64]
 
-CAPACITY = 32
+CAPACITY = 64
 """Spikes of a target that are remembered; one less makes a sweep due."""
 CHANGING = (
     "weight", "syn", "row_last", "row_trace", "post_trace", "hist_since", "hist_tick",
@@ -32,12 +32,14 @@ CHANGING = (
 ARGUMENTS = (
     "table", "delays", "row_of", "start", "ident", "target", "weight", "syn", "row_last",
     "row_trace", "post_trace", "hist_since", "hist_tick", "hist_trace", "mod_count", "mod_tick",
-    "mod_value", "params", "decays", "scalars",
+    "mod_value", "params", "decays", "scalars", "work",
 )  # fmt: skip
 """What the worker is given of each plastic projection, in order. ``table`` [partitions, 7] has the
 row of its sub-block (-1: none), begin of its accumulators, neurons, first neuron, first row, last
 row and place in ``row_of``; ``scalars``: seed, first source, sources, whether they are inputs,
-first and last source of the reward."""
+first and last source of the reward, first and last partition that sends. ``hist_tick`` and
+``hist_trace`` are flat: one table [capacity, neurons] after the other, by partition; ``work`` has
+one a thread."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +125,9 @@ class Plastic:
         self.row_last = np.zeros(row_at, np.int64)
         self.row_trace = np.zeros((row_at, len(kernel.pre)))
         self.post_trace = np.zeros((n, len(kernel.post)))
-        self.hist_since = np.zeros(parts, np.int64)
-        self.hist_tick = np.full((n, CAPACITY), -1, np.int64)
-        self.hist_trace = np.zeros((n, CAPACITY, len(kernel.history)))
+        self.hist_since = np.zeros((parts, 2), np.int64)
+        self.hist_tick = np.full(n * CAPACITY, -1, np.int32)
+        self.hist_trace = np.zeros(n * CAPACITY * len(kernel.history))
         self.mod_count = np.ones(parts, np.int64)
         self.mod_tick = np.zeros((parts, CAPACITY), np.int64)
         self.mod_value = np.zeros((parts, CAPACITY))
@@ -133,8 +135,10 @@ class Plastic:
         first, last = (reward.start, reward.start + reward.n) if reward else (0, 0)
         self.scalars = np.array(
             [program.seed, table.source, table.sources, table.source >= program.neurons, first,
-             last], np.int64,
+             last, *_senders(layout, table)], np.int64,
         )  # fmt: skip
+        self.work = np.zeros((layout.threads, 2 * CAPACITY, BLOCK + 1), np.uint32)
+        self.fresh = 0
 
     @property
     def kernel(self) -> RuleKernel:
@@ -148,7 +152,7 @@ class Plastic:
             self.places, self.delays, self.row_of, self.start, self.ident, self.target,
             self.weight, self.syn, self.row_last, self.row_trace, self.post_trace, self.hist_since,
             self.hist_tick, self.hist_trace, self.mod_count, self.mod_tick, self.mod_value,
-            self.discrete.params, self.discrete.table, self.scalars,
+            self.discrete.params, self.discrete.table, self.scalars, self.work,
         )  # fmt: skip
 
     def _list(self) -> _Listed:
@@ -186,43 +190,72 @@ class Plastic:
 
     # -- reading ------------------------------------------------------------------------------
     def weights(self, tick: int) -> NDArray[Any]:
-        """Weights as they are at ``tick``, in canonical order; changes nothing."""
-        weight, _ = self.now(tick)
+        """Weights as they are after all ticks before ``tick``, in canonical order; changes
+        nothing."""
+        weight, _ = self._swept("advance_rows", tick)
         found = np.empty(weight.size, np.float64)
         found[self.order] = weight
         return found
 
-    def now(self, tick: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Weights and variables in stored order, every synapse up to date."""
-        return self._swept("advance_rows", tick)
+    def _histories(self, p: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Ticks [capacity, neurons] and traces [traces, capacity, neurons] of a partition."""
+        low, n, kept = int(self.places[p, 3]), int(self.places[p, 2]), len(self.kernel.history)
+        first, last = CAPACITY * low, CAPACITY * (low + n)
+        return (
+            self.hist_tick[first:last].reshape(CAPACITY, n),
+            self.hist_trace[kept * first : kept * last].reshape(kept, CAPACITY, n),
+        )
 
     def _swept(self, function: str, tick: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Weights and variables in stored order, every synapse up to date at the start of
+        ``tick``: at its last event (sweep_rows), or at the tick before (advance_rows)."""
         weight, syn = self.weight.copy(), self.syn.copy()
+        if tick <= self.fresh:
+            return weight, syn
         run = _compiled(self.kernel)[function]
         for p, place in enumerate(self.places):
             if place[0] < 0:
                 continue
             low, high = place[3], place[3] + place[2]
             run(
-                self.start, place[4], place[5], tick, self.ident, int(self.scalars[0]),
+                self.start, place[4], place[5], tick - 1, self.ident, int(self.scalars[0]),
                 self.target, weight, syn, self.row_last, self.row_trace, self.post_trace[low:high],
-                self.hist_since[p : p + 1], self.hist_tick[low:high], self.hist_trace[low:high],
-                self.mod_count[p : p + 1], self.mod_tick[p], self.mod_value[p],
-                self.discrete.params, self.discrete.table,
+                self.hist_since[p], *self._histories(p), self.mod_count[p : p + 1],
+                self.mod_tick[p], self.mod_value[p], self.discrete.params, self.discrete.table,
+                self.work[0],
             )  # fmt: skip
         return weight, syn
 
+    def sweep(self, tick: int) -> None:
+        """Catch every synapse up with its last event before ``tick``, the next to be computed."""
+        if tick > self.fresh:
+            self.weight[:], self.syn[:] = self._swept("sweep_rows", tick)
+            self._settle(tick)
+
     def write(self, weights: NDArray[Any], tick: int) -> None:
         """New weights in canonical order from ``tick`` on."""
-        self._settle(tick, *self.now(tick))
+        if tick > self.fresh:
+            self.syn[:] = self._swept("advance_rows", tick)[1]
+            self.hist_since[:, 1] = tick - 1
+            self._settle(tick)
         self.weight[:] = weights[self.order]
 
-    def _settle(self, tick: int, weight: NDArray[Any], syn: NDArray[Any]) -> None:
-        """Everything up to the last event of each synapse is in ``weight`` and ``syn``."""
-        self.weight[:], self.syn[:] = weight, syn
+    def reset(self, tick: int) -> None:
+        """Everything but the weights, which stay as they are after all ticks before ``tick``, is
+        as at the start of a run that begins with ``tick``."""
+        self.weight[:] = self._swept("advance_rows", tick)[0]
+        self.syn[:] = self.discrete.initial[:, None]
+        for array in (self.row_trace, self.post_trace, self.hist_trace, self.mod_value):
+            array[:] = 0.0
+        self.hist_tick[:] = -1
+        self.row_last[:] = self.hist_since[:] = self.mod_tick[:] = self.fresh = tick
+        self.mod_count[:] = 1
+
+    def _settle(self, tick: int) -> None:
+        """Everything before ``tick`` is in weights and variables."""
         swept = _compiled(self.kernel)["swept"]
-        for p in range(self.hist_since.size):
-            swept(tick, self.hist_since[p : p + 1], self.mod_count[p : p + 1], self.mod_tick[p],
+        for p in range(len(self.hist_since)):
+            swept(tick - 1, self.hist_since[p], self.mod_count[p : p + 1], self.mod_tick[p],
                   self.mod_value[p])  # fmt: skip
 
     def in_order(self, weights: NDArray[Any]) -> NDArray[Any]:
@@ -241,8 +274,7 @@ class Plastic:
     def state(self, tick: int) -> dict[str, NDArray[Any]]:
         """Independent of the layout: by synapse, by (source, delay), by neuron. ``tick`` is the
         next to be computed."""
-        done = max(0, tick - 1)
-        self._settle(done, *self._swept("sweep_rows", done))
+        self.sweep(tick)
         size, width = self.order.size, self.table.sources * max(1, self.delays.size)
         weight, syn = np.empty_like(self.weight), np.empty_like(self.syn)
         weight[self.order] = self.weight
@@ -252,10 +284,13 @@ class Plastic:
         row_last[self.row_key] = self.row_last
         row_trace[self.row_key] = self.row_trace
         used = int(np.argmax(self.places[:, 0] >= 0)) if size else 0
+        tables = [self._histories(p) for p in np.flatnonzero(self.places[:, 0] >= 0)]
         return {
             "weight": weight, "syn": syn, "row_last": row_last, "row_trace": row_trace,
-            "post_trace": self.post_trace.copy(), "hist_since": self.hist_since[used : used + 1],
-            "hist_tick": self.hist_tick.copy(), "hist_trace": self.hist_trace.copy(),
+            "post_trace": self.post_trace.copy(), "hist_since": self.hist_since[used].copy(),
+            "hist_tick": np.concatenate([t for t, _ in tables], axis=1),
+            "hist_trace": np.concatenate([t for _, t in tables], axis=2),
+            "fresh": np.array([self.fresh]),
             "mod_tick": self.mod_tick[used, :1].copy(),
             "mod_value": self.mod_value[used, :1].copy(),
         }  # fmt: skip
@@ -270,12 +305,24 @@ class Plastic:
         self.syn[:] = given["syn"][:, self.order]
         self.row_last[:] = given["row_last"][self.row_key]
         self.row_trace[:] = given["row_trace"][self.row_key]
-        for name in ("post_trace", "hist_tick", "hist_trace"):
-            getattr(self, name)[:] = given[name]
-        self.hist_since[:] = given["hist_since"][0]
+        self.post_trace[:] = given["post_trace"]
+        self.fresh = int(given["fresh"][0])
+        for p in np.flatnonzero(self.places[:, 0] >= 0):
+            tick, trace = self._histories(p)
+            part = slice(self.places[p, 3], self.places[p, 3] + self.places[p, 2])
+            tick[:], trace[:] = given["hist_tick"][:, part], given["hist_trace"][:, :, part]
+        self.hist_since[:] = given["hist_since"]
         self.mod_count[:] = 1
         self.mod_tick[:, 0] = given["mod_tick"][0]
         self.mod_value[:, 0] = given["mod_value"][0]
+
+
+def _senders(layout: Layout, table: PlasticTable) -> tuple[int, int]:
+    """First and last partition with neurons that send to a projection."""
+    ends = np.cumsum(layout.neurons)
+    first = int(np.searchsorted(ends, table.source, side="right"))
+    last = int(np.searchsorted(ends, table.source + table.sources - 1, side="right"))
+    return first, min(last + 1, layout.parts)
 
 
 def _damaged(name: str) -> RanvierError:

@@ -246,7 +246,7 @@ class Session(Inspected, Weighted, Streaming):
         arrays["synapse_origin"] = self._arrays.synapses.origin
         for p in self._arrays.plastic:
             if p.packed is not None:
-                arrays["synapse_weight"][p.packed] = p.weights(max(0, self._tick - 1))
+                arrays["synapse_weight"][p.packed] = p.weights(self._tick)
             kept = p.state(self._tick)
             arrays |= {f"plastic/{p.table.name}/{name}": value for name, value in kept.items()}
         return State(self._tick, {**arrays, **self._sent()}, self.program.hash)
@@ -380,11 +380,17 @@ class Session(Inspected, Weighted, Streaming):
             self.reset()
 
     def reset(self) -> None:
-        """Back to the initial state; inputs under way are lost, weights stay."""
+        """Back to the initial state; inputs under way are lost.
+
+        Weights stay as :meth:`weights` gives them; what plastic synapses remember (traces, spikes
+        that have not been applied, variables, reward) is forgotten.
+        """
         self._arrays.state[:] = self._arrays.initial
         self._arrays.out[:] = 0
         self._arrays.acc[:] = 0
         self._oldest = self._tick
+        for p in self._arrays.plastic:
+            p.reset(self._tick)
         if self._sleep:
             self._arrays.sleep.wake(self._arrays.subs, self._tick - 1)
 

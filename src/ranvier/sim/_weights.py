@@ -33,7 +33,7 @@ class Weighted:
         """
         plastic = self._plastic(projection)
         if plastic is not None:
-            return plastic.in_order(plastic.weights(max(0, self._tick - 1)))
+            return plastic.in_order(plastic.weights(self._tick))
         s = self._arrays.synapses
         return projection_weights(
             self.program, projection, s.packed_weight(), s.packed_target, s.origin
@@ -51,7 +51,7 @@ class Weighted:
         if plastic is not None:
             values = np.asarray(weights, np.float64)
             _check_weights(projection, values, plastic.order.size)
-            plastic.write(plastic.from_order(values), max(0, self._tick - 1))
+            plastic.write(plastic.from_order(values), self._tick)
             return self.weights(projection)
         table = find_projection(self.program, projection)
         values = np.asarray(weights, np.float64)
