@@ -1,7 +1,8 @@
 """A slow reference: every synapse at every tick, straight from a rule's statement.
 
-It shares with the package the parser and exp, and nothing of the lazy algorithm: no rows, no histories,
-no generated text. A value that decays is kept as (value at its last event, tick of that event).
+It shares with the package the parser and exp, and nothing of the lazy algorithm: no rows, no
+histories, no generated text. A value that decays is kept as (value at its last event, tick of that
+event).
 """
 
 from __future__ import annotations
