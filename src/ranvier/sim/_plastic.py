@@ -93,7 +93,9 @@ class Plastic:
                 inside = np.flatnonzero(
                     (listed.post >= sub.first) & (listed.post < sub.first + sub.n)
                 )
-                inside = inside[np.argsort(key[inside], kind="stable")]
+                # by target within a row, so that no partition changes a synapse's identity
+                whole_key = key[inside] * block.n + listed.post[inside]
+                inside = inside[np.argsort(whole_key, kind="stable")]
                 found, count = np.unique(key[inside], return_counts=True)
                 row_of = np.full(before.size, -1, np.int32)
                 row_of[found] = row_at + np.arange(found.size)
