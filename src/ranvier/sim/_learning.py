@@ -57,7 +57,7 @@ if {g}_table[p, 0] >= 0:
                         continue
                     head = {g}_start[ahead]
                     prefetch({g}_target, head)
-                    prefetch({g}_target, head + 16)
+                    prefetch({g}_target, head + 32)
                     prefetch({g}_weight, head)
                     prefetch({g}_weight, head + 8)
                     prefetch({g}_weight, head + 16)

@@ -19,7 +19,7 @@ from ranvier.sim._estimate import check_memory
 from ranvier.sim._inspect import Inspected
 from ranvier.sim._load import load_worker
 from ranvier.sim._pending import Pending
-from ranvier.sim._plastic import CHANGING
+from ranvier.sim._plastic import CHANGING, TICKS
 from ranvier.sim._recorder import Recorder, choose
 from ranvier.sim._stimulus import (
     SourceEvents,
@@ -328,6 +328,9 @@ class Session(Inspected, Weighted, Streaming):
     def run_to(self, stop: int) -> None:
         """Ticks up to ``stop``, in one call of the worker; :meth:`advance` is for users."""
         a, recorder, first = self._arrays, self._recorder, self._tick
+        if a.plastic and stop > TICKS:
+            raise fail("too-long", self.program.name, "plastic synapses count ticks in 32 bits",
+                       got=stop, limit=TICKS, hint="begin a new session")  # fmt: skip
         since = max(self._oldest, first - a.depth + 2)
         self._pending.forget(since)
         samples = recorder.room(stop - first)
