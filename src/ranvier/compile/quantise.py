@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ranvier.chips import Chip, Incoming, Quantised, QuantisedProjection
 from ranvier.compile._draft import Draft
-from ranvier.errors import Issue, RanvierError, unknown
+from ranvier.errors import Issue, RanvierError, about, unknown
 from ranvier.network import Distribution, Projection, Rule, Synapses, TickTable
 from ranvier.network._ticks import MOST_TICKS
 
@@ -90,7 +90,8 @@ class Quantise:
             if population.model is None:
                 continue
             implementation = chip.implementation(draft.implementations[population.name])
-            result = implementation.quantise(population, incoming[population.name], draft.dt)
+            with about(population.name):
+                result = implementation.quantise(population, incoming[population.name], draft.dt)
             issues += [i for i in result.issues if i.severity != "refused"]
             refused += [i for i in result.issues if i.severity == "refused"]
             quantised[population.name] = result

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ranvier.compile import Block, Program, machine_of
 from ranvier.compile.pack import pack_rows
-from ranvier.errors import RanvierError, fail
+from ranvier.errors import RanvierError, about, fail
 from ranvier.network._ticks import TickTable
 from ranvier.neurons import Kernel, poisson_table
 from ranvier.sim._build import Synapses
@@ -443,11 +443,12 @@ class _Draws:
         any_draws = any(k.draws for k in kernels)
         self.who = np.zeros(program.neurons if any_draws else 1, np.int32)
 
-        def table(value: float) -> int:
+        def table(value: float, population: str) -> int:
             if value not in known:
                 known[value] = len(limits)
                 # The worker compares with >: limits are at least 1.
-                limits.append(poisson_table(value) - np.uint32(1))
+                with about(population):
+                    limits.append(poisson_table(value) - np.uint32(1))
             return known[value]
 
         for k, (kernel, block) in enumerate(zip(kernels, program.blocks, strict=True)):
@@ -467,10 +468,11 @@ class _Draws:
                 if not name:
                     rows.append((0, 0))
                 elif np.ndim(value) == 0:
-                    rows.append((table(float(value)), 0))
+                    rows.append((table(float(value), block.population), 0))
                 else:
                     unique, index = np.unique(np.asarray(value, np.float64), return_inverse=True)
-                    numbers = np.array([table(float(x)) for x in unique], np.int32)
+                    named = [table(float(x), block.population) for x in unique]
+                    numbers = np.array(named, np.int32)
                     rows.append((-1, size))
                     each.append(numbers[index])
                     size += index.size

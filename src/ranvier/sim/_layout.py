@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile import Program
+from ranvier.errors import fail
 
 __all__ = ["Layout", "Sub", "lay_out", "usable_cores"]
 
@@ -86,6 +88,12 @@ def lay_out(
     rank and how many share the work, with ``threads`` each.
     """
     me, size = ranks
+    given: Any = threads
+    if given is not None and (
+        not isinstance(given, int | np.integer) or isinstance(given, bool) or given < 1
+    ):
+        raise fail("threads", "threads", "must be a whole number of at least 1",
+                   got=repr(given)[:60], hint="leave it out: as many as are worth it")  # fmt: skip
     if threads is None:
         threads = max(1, min(usable_cores(), program.neurons // WORTH_A_THREAD))
     team = threads * size

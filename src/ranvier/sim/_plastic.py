@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile import PlasticTable, Program
-from ranvier.errors import RanvierError, fail
+from ranvier.errors import RanvierError, about, fail
 from ranvier.plasticity import BLOCK, IMPORTS, DiscreteRule, PlasticityRule, RuleKernel, discretise
 from ranvier.sim._cache import load_module
 from ranvier.sim._layout import Layout
@@ -64,7 +64,8 @@ class Plastic:
     ) -> None:
         self.table, self._program = table, program
         rule = PlasticityRule.from_dict(table.rule)
-        self.discrete: DiscreteRule = discretise(rule, table.parameters, program.dt)
+        with about(table.name):
+            self.discrete: DiscreteRule = discretise(rule, table.parameters, program.dt)
         kernel = self.kernel
         block = program.blocks[table.block]
         listed = self._list()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile import Program
-from ranvier.errors import unknown
+from ranvier.errors import fail, unknown
 from ranvier.events import Events, Trace
 from ranvier.sim._arrays import Arrays
 from ranvier.sim._probes import Probes
@@ -151,6 +151,9 @@ def choose(program: Program, record: Iterable[str] | None) -> list[str]:
         probed = [p.population for p in program.probes if p.variable == "spikes"]
         chosen = list(dict.fromkeys([*program.outputs, *probed]))
     else:
+        if isinstance(record, str):
+            raise fail("record", "record", "must be a list of names", got=repr(record),
+                       hint=f"record=[{record!r}]")  # fmt: skip
         chosen = list(dict.fromkeys(record))
     for name in chosen:
         if name not in program.slots:
