@@ -34,13 +34,13 @@ if {g}_table[p, 0] >= 0:
         e = t - {g}_delays[k]
         if e < oldest:
             continue
-        for q in range(-1, 0) if {g}_scalars[3] else range(parts):
+        for q in range(-1, 0) if {g}_scalars[3] else range(lanes):
             if q < 0:
                 lo = ev_ptr[e - ev_first]
                 hi = ev_ptr[e - ev_first + 1]
             else:
                 lo = hist_base[q] + (e % depth) * hist_cap[q]
-                hi = lo + hist_n[(e % depth) * parts + q]
+                hi = lo + hist_n[(e % depth) * lanes + q]
             for i in range(lo, hi):
                 source = (ev_source[i] if q < 0 else np.int64(history[i])) - {g}_scalars[1]
                 if source < 0 or source >= {g}_scalars[2]:
