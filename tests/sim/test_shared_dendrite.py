@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -134,3 +138,19 @@ def test_events_reach_one_dendrite() -> None:
     assert np.allclose(v, v[::-1], rtol=1e-12)
     assert np.all(np.diff(v[4:]) < 0)
     assert v[8] > 0
+
+
+def test_the_recipe_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The page's code as it stands there."""
+    page = Path(__file__).parents[2] / "docs" / "dendrites.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(builtins.compile(block, page.name, "exec"), names)
+    line, fired = capsys.readouterr().out.strip().split("\n")
+    v = np.array([float(x) for x in line.strip("[]").split()])
+    falls = v[1:] / v[:-1]
+    assert np.allclose(falls, falls[0], rtol=2e-3)
+    ids = [int(x) for x in fired.strip("[]").split(",")]
+    assert ids == list(range(40 - len(ids) // 2, 41 + len(ids) // 2))
+    assert 3 < len(ids) < 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ranvier.compile import Program, compile
 from ranvier.network import (
     Network,
     OneToOne,
+    Plasticity,
     Population,
     Probe,
     Projection,
@@ -177,3 +179,20 @@ def test_a_rule_without_delay_arrives_in_its_tick() -> None:
     assert len(plain.output("b")) > 0
     assert np.array_equal(np.unique(fast.output("a").tick), np.unique(fast.output("b").tick))
     assert fast.output("b").same_as(plain.output("b"))
+
+
+def test_beside_plasticity() -> None:
+    """A projection that learns reads the same spikes, in the same order."""
+    base = released()
+    learning = [
+        replace(p, plasticity=Plasticity(rule="stdp"))  # type: ignore[arg-type]
+        if p.name == "plain"
+        else p
+        for p in base.projections
+    ]
+    program = compile(base.replace(projections=tuple(learning)), "ideal", dt=1e-3)
+    assert program.plastic
+    whole = sim.run(program, ticks=80, threads=1, keep_state=True)
+    assert not rank_cases.differences(sim.run(program, ticks=80, threads=3, keep_state=True), whole)
+    fixed = sim.run(compile(base, "ideal", dt=1e-3), ticks=80)
+    assert not fixed.output("a").same_as(whole.output("a"))
