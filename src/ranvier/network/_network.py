@@ -202,7 +202,10 @@ class Projection:
     ``short_term`` multiplies what a source sends (:class:`TsodyksMarkram`). ``gap`` makes
     electrical synapses: ``gap="v"`` adds weight [S] * (v of the source - v of the target) [V], both
     as they were after the last tick, to the port, which must be one that is held over a tick; it
-    takes no delay and no events. ``plasticity`` (:class:`Plasticity`) lets weights change.
+    takes no delay and no events. Such coupling is of first order in dt and, above ``dt * sum(g) / C
+    = 1`` (g: the conductances onto a neuron of capacitance C), unstable: compile warns of that
+    where 1/C follows from the model's parameters. :func:`neighbours` makes grids of them.
+    ``plasticity`` (:class:`Plasticity`) lets weights change.
     """
 
     source: str

@@ -326,11 +326,11 @@ class Plastic:
 
 
 def _senders(layout: Layout, table: PlasticTable) -> tuple[int, int]:
-    """First and last partition with neurons that send to a projection."""
-    ends = np.cumsum(layout.neurons)
+    """First and last lane with neurons that send to a projection."""
+    ends = layout.lane_at[1:]
     first = int(np.searchsorted(ends, table.source, side="right"))
     last = int(np.searchsorted(ends, table.source + table.sources - 1, side="right"))
-    return first, min(last + 1, layout.parts)
+    return first, min(last + 1, layout.lanes)
 
 
 def _damaged(name: str) -> RanvierError:
