@@ -473,8 +473,6 @@ def test_a_state_that_blows_up_names_tick_and_neuron_exactly(
     assert session.tick == tick + 1
 
 
-@pytest.mark.xfail(reason="learning does not compile: the worker calls clear_history, which rules"
-                   " no longer write")  # fmt: skip
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_stretch_that_runs_again_learns_once(threads: int) -> None:
     network = nets.small_network(hidden=160)
