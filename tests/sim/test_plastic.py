@@ -43,8 +43,9 @@ from ranvier.sim._ranks import RankSession
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "plasticity"))
-import nets  # pyright: ignore[reportMissingImports]
 from brute_rule import Brute  # pyright: ignore[reportMissingImports]
+
+import nets  # pyright: ignore[reportMissingImports]
 
 DT, TICKS, N, INPUTS = 1e-3, 260, 70, 16
 TAU, BIAS, T_REF = 20e-3, 1.1, 2e-3
