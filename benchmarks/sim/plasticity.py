@@ -27,6 +27,7 @@ from benchmarks.sim import _harness
 from ranvier import plasticity, sim
 from ranvier.compile import Program, compile
 from ranvier.network import Network, Plasticity, Population, Projection, Rule, Uniform
+from ranvier.neurons import get
 
 GOAL = 3.0
 DT, DELAY, WEIGHT, G = 1e-4, 1.5e-3, 0.1e-3, 5.0
@@ -40,7 +41,7 @@ def network(rule: str, *, neurons: int, indegree: int, delays: int) -> Network:
     sizes = {"e": exc, "i": inh}
     populations = tuple(
         Population(
-            name=name, shape=(n,), model=neurons.get("lif"),
+            name=name, shape=(n,), model=get("lif"),
             parameters={**LIF, "bias": rng.normal(BIAS, 2e-3, n)},
             initial={"v": rng.uniform(0, 20e-3, n)},
         )
