@@ -292,7 +292,7 @@ class Plastic:
         row_last[self.row_key] = self.row_last
         row_trace[self.row_key] = self.row_trace
         used = int(np.argmax(self.places[:, 0] >= 0)) if size else 0
-        tables = [self._histories(p) for p in np.flatnonzero(self.places[:, 0] >= 0)]
+        tables = [self._histories(p) for p in np.flatnonzero(self.places[:, 0] >= 0).tolist()]
         return {
             "weight": weight, "syn": syn, "row_last": row_last, "row_trace": row_trace,
             "post_trace": self.post_trace.copy(), "hist_since": self.hist_since[used].copy(),
@@ -315,7 +315,7 @@ class Plastic:
         self.row_trace[:] = given["row_trace"][self.row_key]
         self.post_trace[:] = given["post_trace"]
         self.fresh = int(given["fresh"][0])
-        for p in np.flatnonzero(self.places[:, 0] >= 0):
+        for p in np.flatnonzero(self.places[:, 0] >= 0).tolist():
             tick, trace = self._histories(p)
             part = slice(self.places[p, 3], self.places[p, 3] + self.places[p, 2])
             tick[:], trace[:] = given["hist_tick"][:, part], given["hist_trace"][:, :, part]
