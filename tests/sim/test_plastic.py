@@ -3,6 +3,7 @@
 One network has all rules, so that one worker serves most tests here.
 """
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import sys
