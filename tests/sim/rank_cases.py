@@ -72,7 +72,10 @@ def network(
     ]  # fmt: skip
     if released:
         law = TsodyksMarkram(u0=0.4, tau_recovery=0.1, tau_facilitation=0.05)
+        # Neurons and their release cells at the same targets: cuts must not mix their order.
+        both = replace(projections[2], name="both")
         projections = [p if p.source == "in" else replace(p, short_term=law) for p in projections]
+        projections.append(both)
     if gaps:
         wires = Rule("fixed_indegree", size, size, {"k": 3}, 0.2, seed=7)
         projections.append(Projection(source="e", target="e", connectivity=wires, port="current",

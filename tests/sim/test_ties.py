@@ -59,6 +59,8 @@ def released() -> Network:
             Projection(source="b", target="a", port="jump", connectivity=table(), short_term=LAW),
             Projection(source="b", target="a", port="jump", connectivity=wired(5), delay=3e-3,
                        name="plain"),
+            # Neurons and their release cells at the same target: cuts must not mix their order.
+            Projection(source="b", target="a", port="jump", connectivity=table(), name="both"),
         ),
         outputs=("a", "b", "c"),
         probes=(Probe(population="a", variable="v"),),
