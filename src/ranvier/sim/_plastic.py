@@ -307,7 +307,7 @@ class Plastic:
         self.row_trace[:] = given["row_trace"][self.row_key]
         self.post_trace[:] = given["post_trace"]
         self.fresh = int(given["fresh"][0])
-        for p in np.flatnonzero(self.places[:, 0] >= 0):
+        for p in np.flatnonzero(self.places[:, 0] >= 0).tolist():
             tick, trace = self._histories(p)
             part = slice(self.places[p, 3], self.places[p, 3] + self.places[p, 2])
             tick[:], trace[:] = given["hist_tick"][:, part], given["hist_trace"][:, :, part]
