@@ -113,7 +113,8 @@ def case(args: Any, bits: int, threads: int) -> None:
         f"sim/plasticity_{args.rule}_float{bits}_threads{threads}",
         ours=a, peer=b, unit="s", ratio=ratio, goal=f"<= {GOAL} x the same network at rest",
         holds=ratio <= GOAL, threads=threads, precision=bits,
-        rate=spikes / args.neurons / args.seconds, same_spikes=same, ns_per_event=1e9 * a * threads / events,
+        rate=spikes / args.neurons / args.seconds, same_spikes=same,
+        ns_per_event=1e9 * a * threads / events,
         ns_per_event_without=1e9 * b * threads / events, sweep_ms=_sweep(moving),
         repeats=args.repeats, seconds=args.seconds, **size,
     )  # fmt: skip
