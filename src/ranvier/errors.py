@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["Issue", "RanvierError", "Severity", "fail", "suggest", "unknown"]
+__all__ = ["Issue", "RanvierError", "Severity", "about", "fail", "suggest", "unknown"]
 
 Severity = Literal["exact", "info", "approximate", "warning", "refused", "error"]
 """``exact``/``approximate``/``refused`` label what an import or a legalisation did to a node;
@@ -102,3 +103,19 @@ def unknown(kind: str, name: object, choices: Iterable[str], *, where: str = "")
         limit=", ".join(pool) if pool else "(none available)",
         hint=suggest(str(name), pool),
     )
+
+
+@contextmanager
+def about(place: str) -> Iterator[None]:
+    """Put ``place`` in front of what an error inside names, unless it begins with it already."""
+    try:
+        yield
+    except RanvierError as error:
+        raise RanvierError(
+            *(
+                issue
+                if issue.where.startswith(place)
+                else replace(issue, where=f"{place}, {issue.where}" if issue.where else place)
+                for issue in error.issues
+            )
+        ) from None

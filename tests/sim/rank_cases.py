@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,16 @@ from ranvier import sim
 from ranvier.compile import Program, compile, passes_from_text
 from ranvier.errors import RanvierError
 from ranvier.events import Events, Recording, State
-from ranvier.network import Network, Population, Probe, Projection, Rule, Sparse, Uniform
+from ranvier.network import (
+    Network,
+    Population,
+    Probe,
+    Projection,
+    Rule,
+    Sparse,
+    TsodyksMarkram,
+    Uniform,
+)
 from ranvier.neurons import get, with_poisson
 
 TICKS = 90
@@ -33,6 +43,7 @@ def network(
     poisson: bool = True,
     graded: bool = False,
     gaps: bool = False,
+    released: bool = False,
 ) -> Network:
     """Two populations that excite and inhibit each other, by rule and by table, with delays."""
     small = 180 if size > 100 else 60
@@ -59,6 +70,9 @@ def network(
         join("in", "i", Sparse(rng.integers(0, 40, 400), rng.integers(0, small, 400),
                                np.full(400, 0.3), (40, small))),
     ]  # fmt: skip
+    if released:
+        law = TsodyksMarkram(u0=0.4, tau_recovery=0.1, tau_facilitation=0.05)
+        projections = [p if p.source == "in" else replace(p, short_term=law) for p in projections]
     if gaps:
         wires = Rule("fixed_indegree", size, size, {"k": 3}, 0.2, seed=7)
         projections.append(Projection(source="e", target="e", connectivity=wires, port="current",
@@ -91,6 +105,8 @@ def programs() -> dict[str, Program]:
     return {
         "float64": compile(network(), "ideal", dt=1e-3),
         "gaps": compile(network(gaps=True), "ideal", dt=1e-3),
+        "tied": compile(network(released=True), "ideal", dt=1e-3),
+        "tied with gaps": compile(network(released=True, gaps=True), "ideal", dt=1e-3),
         "tiny": compile(network(size=24), "ideal", dt=1e-3),
         "graded float32": compile(network(graded=True), "ideal32", dt=1e-3),
         "lazy": compile(network(poisson=False), "ideal", dt=1e-3, passes=lazy),
@@ -126,7 +142,7 @@ def same(a: Any, b: Any) -> bool:
 def check_program(name: str, program: Program, comm: Any, folder: Path) -> dict[str, Any]:
     """A run in windows, the same run in steps, and a run that goes on from a checkpoint."""
     events, first = stimulus(program), comm.Get_rank() == 0
-    threads = 2 if comm.Get_size() == 2 and name == "float64" else 1
+    threads = 2 if comm.Get_size() == 2 and name in ("float64", "tied") else 1
     found: dict[str, Any] = {}
 
     def note(what: str, ours: Recording, theirs: Recording | None) -> None:
@@ -236,7 +252,7 @@ def instant() -> Program:
                 nets.join(
                     "h",
                     "o",
-                    Sparse(np.array([0]), np.array([0]), np.ones(1), (300, 300)),
+                    Sparse(np.array([0]), np.array([1]), np.ones(1), (300, 300)),
                     delay=0.0,
                 ),
             ),

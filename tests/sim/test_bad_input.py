@@ -17,7 +17,7 @@ import nets  # pyright: ignore[reportMissingImports]
 from ranvier import sim
 from ranvier.compile import compile
 from ranvier.errors import RanvierError
-from ranvier.network import Dense, Network, Population, Projection, Rule
+from ranvier.network import Dense, Network, Plasticity, Population, Projection, Rule
 from ranvier.sim import _estimate
 
 
@@ -54,6 +54,34 @@ def not_a_number() -> None:
         (lambda: Dense([[1.0, np.nan]]),
          "Dense.weights[0, 1]: weights hold NaN or infinity (1 of 2); got nan. check the training "
          "run that made them."),
+        (lambda: Rule("all_to_all", 2, 3, {}, float("nan"), 0),
+         "Rule.weight: is not a finite number; got nan."),
+        (lambda: Rule("all_to_all", 2, 3, {}, np.ones(3), 0),
+         "Rule.weight: must be one number; got an array of shape (3,). Sparse and Dense take a "
+         "weight for every synapse."),
+        (lambda: Population(name="a", shape=2, model="lif", initial={"V": 0.0}),
+         "a.initial.V: unknown state; got 'V'; allowed: v. did you mean 'v'?"),
+        (lambda: Population(name="a", shape=10**10, model="lif"),
+         "a.shape: has too many neurons; got 10,000,000,000; allowed: 2,147,483,647."),
+        (lambda: sim.run(compile(two(), "ideal", dt=1e-3), ticks=5, threads=0),
+         "threads: must be a whole number of at least 1; got 0. leave it out: as many as are worth "
+         "it."),
+        (lambda: sim.run(compile(two(), "ideal", dt=1e-3), ticks=5, record="h"),
+         "record: must be a list of names; got 'h'. record=['h']."),
+        (lambda: compile(
+            Network(populations=(Population(name="g", shape=1, model="poisson",
+                                            parameters={"rate": -1.0}),)), "ideal", dt=1e-3),
+         "g, neuron model 'poisson', parameter 'rate': a rate is negative; got -1.0 1/s."),
+        (lambda: sim.run(compile(
+            Network(populations=(Population(name="g", shape=1, model="poisson",
+                                            parameters={"rate": 1e9}),)), "ideal", dt=1e-3),
+            ticks=1),
+         "g, random numbers: the mean count per tick is out of range; got 1000000.0; allowed: 0 to "
+         "10000. lower the rate, or use a normal noise of the same mean and variance."),
+        (lambda: sim.session(compile(two(plasticity=Plasticity(
+            rule="stdp", parameters={"tau_plus": 0.0})), "ideal", dt=1e-3)),
+         "in->h, plasticity rule 'stdp', parameter 'tau_plus': a time constant must be positive; "
+         "got 0.0."),
         (resized, "in->h: needs one weight per synapse; got (5,); allowed: (6,)."),
         (not_a_number, "in->h: holds NaN or infinity."),
     ],

@@ -143,11 +143,12 @@ def test_core_does_not_import_mpi() -> None:
 def test_partitions_are_shared_out() -> None:
     program = compile(rank_cases.network(), "ideal", dt=1e-3)
     ports = [1, 1]
-    whole = lay_out(program, 6, ports, whole=False)
+    whole = lay_out(program, 6, ports, groups=[[0], [1]])
     assert whole.mine == list(range(whole.parts))
     for size, threads in ((2, 3), (3, 2), (6, 1), (40, 1)):
         shares = [
-            lay_out(program, threads, ports, whole=False, ranks=(r, size)) for r in range(size)
+            lay_out(program, threads, ports, groups=[[0], [1]], ranks=(r, size))
+            for r in range(size)
         ]
         held = [p for share in shares for p in share.mine]
         assert held == list(range(shares[0].parts))

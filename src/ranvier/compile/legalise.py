@@ -11,7 +11,7 @@ import numpy as np
 from ranvier.chips import Incoming
 from ranvier.compile._draft import Draft
 from ranvier.compile._short_term import expand_short_term
-from ranvier.errors import Issue, RanvierError
+from ranvier.errors import Issue, RanvierError, about
 from ranvier.network import Distribution, Network, Projection, Sparse
 
 __all__ = ["PASS", "Legalise"]
@@ -48,7 +48,8 @@ class Legalise:
                 continue
             found = None
             for implementation in draft.chip.implementations:
-                labels = implementation.check(population, incoming[population.name], draft.dt)
+                with about(population.name):
+                    labels = implementation.check(population, incoming[population.name], draft.dt)
                 if labels is None:
                     continue
                 if found is None or not any(i.severity == "refused" for i in labels):

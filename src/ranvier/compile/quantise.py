@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ranvier.chips import Chip, Incoming, Quantised, QuantisedProjection
 from ranvier.compile._draft import Draft
-from ranvier.errors import Issue, RanvierError, unknown
+from ranvier.compile._gap_limits import strong_gaps
+from ranvier.errors import Issue, RanvierError, about, unknown
 from ranvier.network import Distribution, Projection, Rule, Synapses, TickTable
 from ranvier.network._ticks import MOST_TICKS
 
@@ -58,6 +59,7 @@ class Quantise:
             and chip.dtype != "i8"
             and isinstance(p.connectivity, Rule)
             and not p.gap
+            and not p.immediate
             and (not isinstance(p.delay, Distribution) or _free_delays(chip))
         )
         synapses: dict[str, Synapses] = {}
@@ -85,12 +87,14 @@ class Quantise:
                 if listed is not None and p.source in draft.activity
                 else None,
             )
+        issues += strong_gaps(network, synapses, draft.dt)
         quantised: dict[str, Quantised] = {}
         for population in network.populations:
             if population.model is None:
                 continue
             implementation = chip.implementation(draft.implementations[population.name])
-            result = implementation.quantise(population, incoming[population.name], draft.dt)
+            with about(population.name):
+                result = implementation.quantise(population, incoming[population.name], draft.dt)
             issues += [i for i in result.issues if i.severity != "refused"]
             refused += [i for i in result.issues if i.severity == "refused"]
             quantised[population.name] = result

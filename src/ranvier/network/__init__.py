@@ -21,6 +21,7 @@ from ranvier.network._distribution import (
 from ranvier.network._dynamic import Plasticity, TsodyksMarkram
 from ranvier.network._estimate import SynapseEstimate, estimate, refuse_too_large
 from ranvier.network._lint import lint
+from ranvier.network._neighbours import neighbours
 from ranvier.network._network import Network, Population, Probe, Projection, Signal
 from ranvier.network._rule import Chunk, Rule
 from ranvier.network._space import Grid, Space
@@ -62,6 +63,7 @@ __all__ = [
     "from_table",
     "lint",
     "load",
+    "neighbours",
     "refuse_too_large",
     "save",
     "to_text",

@@ -55,10 +55,16 @@ def weight_array(where: str, value: Any, ndim: tuple[int, ...] | None = None) ->
     except (TypeError, ValueError) as error:
         raise fail("weights-dtype", where, "must hold numbers", got=str(error)) from error
     if ndim is not None and array.ndim not in ndim:
+        if ndim == (0,):
+            raise fail("weights-shape", where, "must be one number",
+                       got=f"an array of shape {array.shape}",
+                       hint="Sparse and Dense take a weight for every synapse")  # fmt: skip
         raise fail(
             "weights-shape", where, "has the wrong number of dimensions", got=array.ndim, limit=ndim
         )
     if not np.all(np.isfinite(array)):
+        if not array.ndim:
+            raise fail("weights-not-finite", where, "is not a finite number", got=array)
         bad = np.argwhere(~np.isfinite(array))
         raise fail(
             "weights-not-finite",

@@ -46,7 +46,13 @@ def _check_name(kind: str, name: object) -> str:
     return name
 
 
-def _values(where: str, given: Mapping[str, ArrayLike], size: int, legal: Iterable[str]) -> Values:
+def _values(
+    where: str,
+    given: Mapping[str, ArrayLike],
+    size: int,
+    legal: Iterable[str],
+    kind: str = "parameter",
+) -> Values:
     names = list(legal)
     if not isinstance(cast("Any", given), Mapping):
         raise fail("parameters", where, "parameters must be a mapping from name to value")
@@ -54,7 +60,7 @@ def _values(where: str, given: Mapping[str, ArrayLike], size: int, legal: Iterab
     for name, value in given.items():
         place = f"{where}.{name}"
         if name not in names:
-            raise unknown("parameter", name, names, where=place)
+            raise unknown(kind, name, names, where=place)
         try:
             array = np.array(value, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -127,6 +133,9 @@ class Population:
         if not shape:
             raise fail("population-shape", f"{self.name}.shape", "needs a size", got=self.shape)
         set_(self, "shape", shape)
+        if prod(shape) >= 2**31:
+            raise fail("population-shape", f"{self.name}.shape", "has too many neurons",
+                       got=f"{prod(shape):,}", limit=f"{2**31 - 1:,}")  # fmt: skip
         given_model: Any = self.model
         if isinstance(given_model, str):
             set_(self, "model", get_model(given_model))
@@ -167,7 +176,7 @@ class Population:
                 _check_time(where, given[parameter.name], model.refractory == parameter.name)
         set_(self, "parameters", {p.name: given[p.name] for p in model.parameters})
         states = list(model.states)
-        initial = _values(f"{self.name}.initial", self.initial, self.size, states)
+        initial = _values(f"{self.name}.initial", self.initial, self.size, states, "state")
         set_(self, "initial", {name: initial[name] for name in states if name in initial})
 
     @property
@@ -193,7 +202,10 @@ class Projection:
     ``short_term`` multiplies what a source sends (:class:`TsodyksMarkram`). ``gap`` makes
     electrical synapses: ``gap="v"`` adds weight [S] * (v of the source - v of the target) [V], both
     as they were after the last tick, to the port, which must be one that is held over a tick; it
-    takes no delay and no events. ``plasticity`` (:class:`Plasticity`) lets weights change.
+    takes no delay and no events. Such coupling is of first order in dt and, above ``dt * sum(g) / C
+    = 1`` (g: the conductances onto a neuron of capacitance C), unstable: compile warns of that
+    where 1/C follows from the model's parameters. :func:`neighbours` makes grids of them.
+    ``plasticity`` (:class:`Plasticity`) lets weights change.
     """
 
     source: str

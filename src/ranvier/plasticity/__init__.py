@@ -8,7 +8,7 @@ as an entry point ``plasticity-rule.<name>`` in the group ``ranvier.plugins``.
 
 from ranvier.plasticity._arrays import RuleArrays, allocate
 from ranvier.plasticity._decay import TABLE, decay, decay_table
-from ranvier.plasticity._generate import DiscreteRule, RuleKernel, discretise
+from ranvier.plasticity._generate import IMPORTS, DiscreteRule, RuleKernel, discretise
 from ranvier.plasticity._parts import Parameter, SynapseVariable, ThirdFactor, Trace
 from ranvier.plasticity._products import from_sum_of_products
 from ranvier.plasticity._rows import BLOCK
@@ -17,6 +17,7 @@ from ranvier.registry import Registry
 
 __all__ = [
     "BLOCK",
+    "IMPORTS",
     "RULES",
     "TABLE",
     "DiscreteRule",

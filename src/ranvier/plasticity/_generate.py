@@ -34,7 +34,7 @@ from ranvier.plasticity._decay import DECAY, decay_table
 from ranvier.plasticity._parts import Trace
 from ranvier.plasticity._rule import PlasticityRule
 
-__all__ = ["DiscreteRule", "RuleKernel", "discretise", "kernel_of"]
+__all__ = ["IMPORTS", "DiscreteRule", "RuleKernel", "discretise", "kernel_of"]
 
 IMPORTS = "import math\n\nimport numpy as np\n"
 """What the module of the texts must import."""

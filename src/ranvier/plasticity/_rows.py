@@ -100,7 +100,7 @@ class _Rows:
 
     def store(self) -> list[str]:
         """Round the weight to its type, as each event does."""
-        return ["weight[low + i] = w", "w = float(weight[low + i])"]
+        return ["ws[i] = w", "w = float(ws[i])"]
 
     def advance(self, to: str) -> list[str]:
         """From tick ``cur`` to ``to``, between which nothing happens."""
@@ -140,11 +140,11 @@ class _Rows:
 
     def load(self) -> list[str]:
         """Synapse ``i`` of the block that begins at ``low``."""
-        lines = ["j = to[i]", "w = float(weight[low + i])"]
-        return lines + [f"v_{v} = syn[{r}, low + i]" for r, v in enumerate(self.variables)]
+        lines = ["j = to[i]", "w = float(ws[i])"]
+        return lines + [f"v_{v} = syn_{r}[i]" for r, v in enumerate(self.variables)]
 
     def save(self) -> list[str]:
-        return [f"syn[{r}, low + i] = v_{v}" for r, v in enumerate(self.variables)]
+        return [f"syn_{r}[i] = v_{v}" for r, v in enumerate(self.variables)]
 
     def on_post(self, place: str, distance: str) -> list[str]:
         """Apply ``on_post`` for the spike at ``f``, entry ``place`` of the target's history."""
@@ -174,7 +174,7 @@ class _Rows:
         deeper += ["for q in range(many):", *_in(["i = before[q]", "f = ticks[to[i]]", *listing])]
         lines += ["rank = 0", "while found > 0:", *_in(deeper)]
         event = ["i = listed[q]", "f = np.int64(when[q])", *self.load(), *self.before("f")]
-        event += [*self.on_post("rank", "f - last"), "weight[low + i] = w", *self.save()]
+        event += [*self.on_post("rank", "f - last"), "ws[i] = w", *self.save()]
         apply = ["rank -= 1", "listed = work[2 * rank]", "when = work[2 * rank + 1]"]
         apply += [f"for q in range(listed[{BLOCK}]):", *_in(event)]
         return [*lines, "while rank > 0:", *_in(apply)]
@@ -232,6 +232,9 @@ class _Rows:
     def blocks(self, body: list[str]) -> list[str]:
         """``body`` for every synapse of the row, after what is pending."""
         lines = [f"count = min({BLOCK}, b - low)", "to = target[low : low + count]"]
+        lines.append("ws = weight[low : low + count]")
+        for r, _ in enumerate(self.variables):
+            lines.append(f"syn_{r} = syn[{r}, low : low + count]")
         if not self.timed:
             lines += self.by_rank()
         if body:
@@ -242,7 +245,7 @@ class _Rows:
         body: list[str] = []
         if self.timed:
             to = self.to("t") if advance else self.events_until("t")
-            body = [*self.load(), *self.pending(), *to, "weight[low + i] = w", *self.save()]
+            body = [*self.load(), *self.pending(), *to, "ws[i] = w", *self.save()]
         lines = ["a = row_start[row]", "b = row_start[row + 1]", *self.row_values()]
         lines += self.blocks(body)
         return _function(name, f"row_start, first, stop, t, {ROW_ARGUMENTS}",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ranvier.compile import Block, Program, machine_of
 from ranvier.compile.pack import pack_rows
-from ranvier.errors import RanvierError, fail
+from ranvier.errors import RanvierError, about, fail
 from ranvier.network._ticks import TickTable
 from ranvier.neurons import Kernel, poisson_table
 from ranvier.sim._build import Synapses
@@ -20,9 +20,10 @@ from ranvier.sim._emit import PART_FIELDS
 from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
 from ranvier.sim._plastic import Plastic, kernel_numbers
+from ranvier.sim._ties import instant, ties
 from ranvier.sim._update import BLOCK, DRAW_WORDS, POWER_BITS, SUB_FIELDS, Make, Variant
 
-__all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "instant", "kernels_of"]
+__all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "kernels_of"]
 
 IntArray = NDArray[np.int64]
 
@@ -114,8 +115,8 @@ class Arrays:
     ``state``/``param`` are arenas; ``subs`` [pieces, 12] and ``parts`` [partitions, 11] are tables
     of offsets into them (columns SUB_FIELDS, PART_FIELDS); ``acc`` are the accumulators of one
     tick; ``out`` [neurons] is what each neuron put out in the last tick. ``history`` keeps for
-    ``depth`` ticks which neurons sent (partition p, tick t: ``hist_base[p] + t % depth *
-    hist_cap[p]`` onwards, ``hist_n[t % depth, p]`` of them), with ``hist_value`` where events carry
+    ``depth`` ticks which neurons sent (lane q, tick t: ``hist_base[q] + t % depth *
+    hist_cap[q]`` onwards, ``hist_n[t % depth, q]`` of them), with ``hist_value`` where events carry
     values.
     """
 
@@ -244,16 +245,6 @@ def _flags(kernel: Kernel, block: Block) -> tuple[bool, ...]:
     return tuple(bool(np.ndim(block.values[name])) for name in kernel.params)
 
 
-def instant(program: Program) -> bool:
-    """Do neurons send to others within the same tick?"""
-    rows = np.flatnonzero(program.row_delay == 0)
-    if not rows.size:
-        return False
-    used = np.zeros(program.row_delay.size, bool)
-    used[program.route_row[: program.route_ptr[program.neurons]]] = True
-    return bool(used[rows].any())
-
-
 def build(
     program: Program,
     *,
@@ -268,13 +259,14 @@ def build(
     rests = _rests(program, kernels, at_once)
     lazy = any(rests)
     ports = [len(k.ports) for k in kernels]
-    layout = lay_out(program, threads, ports, whole=at_once, aligned=lazy, ranks=ranks)
+    layout = lay_out(program, threads, ports, groups=ties(program), aligned=lazy, ranks=ranks)
     make = Make(
         lazy=lazy,
         single=dtype is np.float32,
         graded=any(k.output != "spike" for k in kernels)
         or any(b.signal != "spike" for b in program.inputs),
         instant=at_once,
+        lanes=layout.tied,
         gaps=bool(program.gaps),
         profile=profile,
     )
@@ -318,6 +310,7 @@ def build(
                 kind, sub.n, sub.first, block.n, block.start + sub.first, state, param,
                 sub.acc - layout.acc[p], 0, p * len(counters) + counter, at_random,
                 drawn.first[sub.block], sub.pitch, sleep.first[sub.block], at_awake,
+                layout.lane[row] if layout.tied else p,
             )  # fmt: skip
             streams[row] = drawn.streams[sub.block]
             at_random += 4 * _words(kernel) * sub.n
@@ -340,7 +333,7 @@ def build(
     parts[:, 5], parts[:, 6] = synapses.synapse_at[:-1], np.diff(synapses.synapse_at)
     depth = int(synapses.delays[-1]) + 2
     _check_history(program, depth)
-    hist_cap = layout.neurons
+    hist_cap = np.diff(layout.lane_at)
     entries = depth * program.neurons
     widest = max([1, *(len(k.draws) for k in kernels)])
     return Arrays(
@@ -358,7 +351,7 @@ def build(
         depth=depth,
         hist_base=np.concatenate([[0], np.cumsum(depth * hist_cap)[:-1]]).astype(np.int64),
         hist_cap=hist_cap,
-        hist_n=np.zeros(depth * layout.parts, np.int32),
+        hist_n=np.zeros(depth * layout.lanes, np.int32),
         history=np.empty(entries, np.int32),
         hist_value=np.empty(entries if make.graded else 1, dtype),
         scratch=np.zeros((layout.threads, widest * BLOCK), dtype),
@@ -443,11 +436,12 @@ class _Draws:
         any_draws = any(k.draws for k in kernels)
         self.who = np.zeros(program.neurons if any_draws else 1, np.int32)
 
-        def table(value: float) -> int:
+        def table(value: float, population: str) -> int:
             if value not in known:
                 known[value] = len(limits)
                 # The worker compares with >: limits are at least 1.
-                limits.append(poisson_table(value) - np.uint32(1))
+                with about(population):
+                    limits.append(poisson_table(value) - np.uint32(1))
             return known[value]
 
         for k, (kernel, block) in enumerate(zip(kernels, program.blocks, strict=True)):
@@ -467,10 +461,11 @@ class _Draws:
                 if not name:
                     rows.append((0, 0))
                 elif np.ndim(value) == 0:
-                    rows.append((table(float(value)), 0))
+                    rows.append((table(float(value), block.population), 0))
                 else:
                     unique, index = np.unique(np.asarray(value, np.float64), return_inverse=True)
-                    numbers = np.array([table(float(x)) for x in unique], np.int32)
+                    named = [table(float(x), block.population) for x in unique]
+                    numbers = np.array(named, np.int32)
                     rows.append((-1, size))
                     each.append(numbers[index])
                     size += index.size

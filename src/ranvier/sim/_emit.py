@@ -22,7 +22,7 @@ from ranvier.sim._learning import (
     learning_rules,
     learning_sweep,
 )
-from ranvier.sim._update import Make, Variant, indented, more_arguments, update_text
+from ranvier.sim._update import SUB_FIELDS, Make, Variant, indented, more_arguments, update_text
 
 __all__ = ["PART_FIELDS", "worker_source"]
 
@@ -122,6 +122,7 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
             for name, text in clocks.items()
         },
         dispatch=indented(16, lines) if lines else " " * 16 + "pass",
+        **_lane_text(make),
         nd="    nd = delays.shape[0]\n" if make.instant else "",
         lazy=", touched, awake, since, rest" if make.lazy else "",
         touched_p="first_word = part_table[p, 1] // 64\n"
@@ -141,6 +142,15 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         sample_asleep=_SAMPLE_ASLEEP if make.lazy else "",
     )
     return "\n\n\n".join(part.strip() for part in [*parts, run]) + "\n"
+
+
+def _lane_text(make: Make) -> dict[str, str]:
+    """Where spikes of a partition, or of each piece, begin in the history and how many they are."""
+    number = SUB_FIELDS.index("lane")
+    lane, where, indent = (f"subs[s, {number}]", "piece", 16) if make.lanes else ("p", "part", 12)
+    start = textwrap.indent(_worker.OPEN_LANE.format(lane=lane), " " * indent).strip()
+    found = dict.fromkeys(("open_part", "open_piece", "close_part", "close_piece"), "pass")
+    return found | {f"open_{where}": start, f"close_{where}": _worker.CLOSE_LANE.format(lane=lane)}
 
 
 # What fills up a row wakes nobody: how rows are filled depends on how the program was cut.

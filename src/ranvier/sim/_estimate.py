@@ -12,8 +12,9 @@ import numpy as np
 
 from ranvier.compile import Program, machine_of
 from ranvier.errors import fail
-from ranvier.sim._arrays import NUMBERS, instant, kernels_of
+from ranvier.sim._arrays import NUMBERS, kernels_of
 from ranvier.sim._layout import Layout, lay_out
+from ranvier.sim._ties import ties
 
 __all__ = ["Estimate", "available", "check_memory", "estimate"]
 
@@ -59,7 +60,7 @@ def estimate(program: Program, *, threads: int | None = None, ticks: int | None 
     kernels = kernels_of(program)
     ports = [len(k.ports) for k in kernels]
     lazy = any("rest" in block.reference for block in program.blocks)
-    layout = lay_out(program, threads, ports, whole=instant(program), aligned=lazy)
+    layout = lay_out(program, threads, ports, groups=ties(program), aligned=lazy)
     blocks = list(zip(kernels, program.blocks, strict=True))
     states = sum(b.n * (2 * len(k.state) + 1) for k, b in blocks)
     values = sum(int(np.size(b.values[name])) for k, b in blocks for name in k.params)

@@ -1,7 +1,7 @@
-"""Spikes between ranks: out of the history of one's own partitions, into that of the others.
+"""Spikes between ranks: out of the history of one's own lanes, into that of the others.
 
-A message holds, for every tick of an interval and every partition of its sender, how many neurons
-sent (int32), then which (int32, by tick, partition and slot). No spike needs to name its tick, and
+A message holds, for every tick of an interval and every lane of its sender, how many neurons
+sent (int32), then which (int32, by tick, lane and slot). No spike needs to name its tick, and
 the receiver copies whole pieces, which lie in the canonical order already.
 """
 
@@ -17,24 +17,24 @@ __all__ = ["count_sent", "pack_slots", "pack_values", "unpack_slots", "unpack_va
 
 
 @njit(cache=True, nogil=True)
-def count_sent(begin, end, low, high, parts, depth, hist_n):
-    """Spikes of partitions low..high-1 in ticks begin..end-1."""
+def count_sent(begin, end, low, high, order, depth, hist_n):
+    """Spikes of lanes order[low:high] in ticks begin..end-1."""
     total = 0
     for t in range(begin, end):
-        row = t % depth * parts
-        for p in range(low, high):
-            total += hist_n[row + p]
+        row = t % depth * order.shape[0]
+        for q in range(low, high):
+            total += hist_n[row + order[q]]
     return total
 
 
 @njit(cache=True, nogil=True)
-def pack_slots(begin, end, low, high, parts, depth, base, cap, hist_n, history, message):
-    """Counts and slots of partitions low..high-1 into ``message``; returns the words."""
+def pack_slots(begin, end, low, high, order, depth, base, cap, hist_n, history, message):
+    """Counts and slots of lanes order[low:high] into ``message``; returns the words."""
     k, at = 0, (end - begin) * (high - low)
     for t in range(begin, end):
         h = t % depth
-        for p in range(low, high):
-            n = hist_n[h * parts + p]
+        for p in order[low:high]:
+            n = hist_n[h * order.shape[0] + p]
             message[k] = n
             k += 1
             start = base[p] + h * cap[p]
@@ -45,22 +45,22 @@ def pack_slots(begin, end, low, high, parts, depth, base, cap, hist_n, history, 
 
 
 @njit(cache=True, nogil=True)
-def pack_values(begin, end, low, high, parts, depth, base, cap, hist_n, value, message):
+def pack_values(begin, end, low, high, order, depth, base, cap, hist_n, value, message):
     """What the same spikes carry."""
     at = 0
     for t in range(begin, end):
         h = t % depth
-        for p in range(low, high):
+        for p in order[low:high]:
             start = base[p] + h * cap[p]
-            for i in range(hist_n[h * parts + p]):
+            for i in range(hist_n[h * order.shape[0] + p]):
                 message[at] = value[start + i]
                 at += 1
 
 
 @njit(cache=True, nogil=True)
-def unpack_slots(begin, end, me, bounds, starts, parts, depth, base, cap, hist_n, history, message):
-    """Messages of all other ranks into the history; rank r has partitions bounds[r]..bounds[r+1]-1,
-    and its message begins at starts[r]."""
+def unpack_slots(begin, end, me, bounds, starts, order, depth, base, cap, hist_n, history, message):
+    """Messages of all other ranks into the history; rank r has lanes
+    order[bounds[r]:bounds[r+1]], and its message begins at starts[r]."""
     for r in range(bounds.shape[0] - 1):
         if r == me:
             continue
@@ -69,10 +69,10 @@ def unpack_slots(begin, end, me, bounds, starts, parts, depth, base, cap, hist_n
         at = k + (end - begin) * (high - low)
         for t in range(begin, end):
             h = t % depth
-            for p in range(low, high):
+            for p in order[low:high]:
                 n = message[k]
                 k += 1
-                hist_n[h * parts + p] = n
+                hist_n[h * order.shape[0] + p] = n
                 start = base[p] + h * cap[p]
                 for i in range(n):
                     history[start + i] = message[at + i]
@@ -80,7 +80,7 @@ def unpack_slots(begin, end, me, bounds, starts, parts, depth, base, cap, hist_n
 
 
 @njit(cache=True, nogil=True)
-def unpack_values(begin, end, me, bounds, starts, parts, depth, base, cap, hist_n, value, message):
+def unpack_values(begin, end, me, bounds, starts, order, depth, base, cap, hist_n, value, message):
     """Their values, after :func:`unpack_slots`."""
     for r in range(bounds.shape[0] - 1):
         if r == me:
@@ -88,9 +88,9 @@ def unpack_values(begin, end, me, bounds, starts, parts, depth, base, cap, hist_
         at = starts[r]
         for t in range(begin, end):
             h = t % depth
-            for p in range(bounds[r], bounds[r + 1]):
+            for p in order[bounds[r] : bounds[r + 1]]:
                 start = base[p] + h * cap[p]
-                n = hist_n[h * parts + p]
+                n = hist_n[h * order.shape[0] + p]
                 for i in range(n):
                     value[start + i] = message[at + i]
                 at += n

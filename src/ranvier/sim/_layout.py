@@ -1,19 +1,24 @@
 """Partitions: which thread computes which neurons, and where their accumulators lie.
 
 A partition holds neighbouring neurons (in the order of their slots) and all their incoming
-synapses, so that only its own thread ever writes to them. How a program is cut never changes a
-result: every accumulator is summed in one order, whoever does it.
+synapses, so that only its own thread ever writes to them. Where neurons reach others within a tick
+(:mod:`._ties`) it holds the same neurons of every block of a group. How a program is cut never
+changes a result: every accumulator is summed in one order, whoever does it. Spikes are kept in
+lanes for that: a lane holds neighbouring neurons of one partition, and lanes are read in the order
+of their slots.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile import Program
+from ranvier.errors import fail
 
 __all__ = ["Layout", "Sub", "lay_out", "usable_cores"]
 
@@ -41,20 +46,31 @@ class Sub:
 class Layout:
     """``subs[p]`` are the pieces of partition p, ``acc`` [partitions+1] where its accumulators
     begin, ``owner[p]`` its thread (-1: one of another rank), ``rank[p]`` its rank; ``place`` [ring]
-    maps a program's accumulator to the arena."""
+    maps a program's accumulator to the arena.
+
+    Lane q has the slots ``lane_at[q] .. lane_at[q+1]``, of partition ``lane_part[q]``. A partition
+    is one lane, or, when blocks are ``tied``, each of its pieces is one: ``lane`` [pieces]."""
 
     threads: int
     subs: tuple[tuple[Sub, ...], ...]
     acc: NDArray[np.int64]
     owner: NDArray[np.int64]
     place: NDArray[np.int32]
-    neurons: NDArray[np.int64]
     rank: NDArray[np.int64]
+    tied: bool
+    lane: NDArray[np.int64]
+    lane_at: NDArray[np.int64]
+    lane_part: NDArray[np.int64]
 
     @property
     def parts(self) -> int:
         """Number of partitions."""
         return len(self.subs)
+
+    @property
+    def lanes(self) -> int:
+        """Number of lanes."""
+        return self.lane_part.size
 
     @property
     def mine(self) -> list[int]:
@@ -74,40 +90,51 @@ def lay_out(
     threads: int | None,
     ports: Sequence[int],
     *,
-    whole: bool,
+    groups: Sequence[Sequence[int]] | None,
     aligned: bool = False,
     ranks: tuple[int, int] = (0, 1),
 ) -> Layout:
     """Cut a program for ``threads`` threads (None: as many as are worth it).
 
-    ``ports[k]`` is the number of ports of block k. ``whole`` keeps everything in one partition, for
-    programs whose neurons send without delay. ``aligned`` lets every port begin at a multiple of
-    GRAIN, so that one word of bits has neurons of one port only. ``ranks`` are the number of this
-    rank and how many share the work, with ``threads`` each.
+    ``ports[k]`` is the number of ports of block k. ``groups`` are blocks to be cut at the same
+    places (see :func:`ranvier.sim._ties.ties`); None keeps everything in one partition. ``aligned``
+    lets every port begin at a multiple of GRAIN, so that one word of bits has neurons of one port
+    only. ``ranks`` are the number of this rank and how many share the work, with ``threads`` each.
     """
     me, size = ranks
+    given: Any = threads
+    if given is not None and (
+        not isinstance(given, int | np.integer) or isinstance(given, bool) or given < 1
+    ):
+        raise fail("threads", "threads", "must be a whole number of at least 1",
+                   got=repr(given)[:60], hint="leave it out: as many as are worth it")  # fmt: skip
     if threads is None:
         threads = max(1, min(usable_cores(), program.neurons // WORTH_A_THREAD))
     team = threads * size
+    whole = groups is None
+    if groups is None:
+        groups = [[k] for k, _ in enumerate(program.blocks)]
+    tied = any(len(group) > 1 for group in groups)
     if whole or program.neurons < 2 * GRAIN:
         team = 1
     # A neuron costs its update and the visits of its accumulators.
     cost = [block.n * (1 + p) for block, p in zip(program.blocks, ports, strict=True)]
-    groups = 1 if whole else -(-program.ring // (team * (MOST_WIDTH - 8 * GRAIN)))
-    wanted = 1 if whole else team * max(1, groups)
+    shares = 1 if whole else -(-program.ring // (team * (MOST_WIDTH - 8 * GRAIN)))
+    wanted = 1 if whole else team * max(1, shares)
     target = sum(cost) / wanted if wanted else 0.0
     cuts: list[list[tuple[int, int, int]]] = [[]]
     room = target
-    for k, block in enumerate(program.blocks):
+    for group in groups:
+        n, each = program.blocks[group[0]].n, sum(1 + ports[k] for k in group)
         at = 0
-        while at < block.n:
+        while at < n:
             if len(cuts) == wanted:
-                take = block.n - at
+                take = n - at
             else:
-                fits = max(GRAIN, round(room / (1 + ports[k]) / GRAIN) * GRAIN)
-                take = min(block.n - at, fits)
-            cuts[-1].append((k, at, take))
-            room -= take * (1 + ports[k])
+                fits = max(GRAIN, round(room / each / GRAIN) * GRAIN)
+                take = min(n - at, fits)
+            cuts[-1] += [(k, at, take) for k in group]
+            room -= take * each
             at += take
             if room < GRAIN / 2 and len(cuts) < wanted:
                 cuts.append([])
@@ -118,7 +145,7 @@ def lay_out(
     acc = 0
     for cut in cuts:
         pieces: list[Sub] = []
-        for k, first, n in cut:
+        for k, first, n in sorted(cut):
             pitch = -(-n // GRAIN) * GRAIN if aligned else n
             pieces.append(Sub(k, first, n, acc, pitch))
             for p in range(ports[k]):
@@ -127,6 +154,10 @@ def lay_out(
                 acc += pitch
         subs.append(tuple(pieces))
         begin.append(acc)
+    sizes, lane = [sum(s.n for s in pieces) for pieces in subs], np.arange(len(subs))
+    lane_part = lane
+    if tied:
+        sizes, lane, lane_part = _lanes(program, subs)
     team = min(team, len(subs))
     owner = np.arange(len(subs)) * team // len(subs)
     rank = owner * size // team
@@ -139,5 +170,22 @@ def lay_out(
         owner=owner.astype(np.int64),
         rank=rank.astype(np.int64),
         place=place,
-        neurons=np.array([sum(s.n for s in pieces) for pieces in subs], np.int64),
+        tied=tied,
+        lane=lane,
+        lane_at=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        lane_part=lane_part,
     )
+
+
+def _lanes(
+    program: Program, subs: Sequence[Sequence[Sub]]
+) -> tuple[list[int], NDArray[np.int64], NDArray[np.int64]]:
+    """Sizes of the lanes, the lane of every piece and the partition of every lane, where each
+    piece is a lane."""
+    pieces = [(program.blocks[s.block].start + s.first, s.n, p)
+              for p, held in enumerate(subs) for s in held]  # fmt: skip
+    start, n, part = np.array(pieces, np.int64).reshape(-1, 3).T
+    order = np.argsort(start)
+    lane = np.empty(order.size, np.int64)
+    lane[order] = np.arange(order.size)
+    return n[order].tolist(), lane, part[order]

@@ -44,7 +44,7 @@ if {g}_table[p, 0] >= 0:
                 hi = ev_ptr[e - ev_first + 1]
             else:
                 lo = hist_base[q] + (e % depth) * hist_cap[q]
-                hi = lo + hist_n[(e % depth) * parts + q]
+                hi = lo + hist_n[(e % depth) * lanes + q]
             row = -1
             for i in range(lo, hi + 1):
                 ahead = -1
@@ -57,7 +57,7 @@ if {g}_table[p, 0] >= 0:
                         continue
                     head = {g}_start[ahead]
                     prefetch({g}_target, head)
-                    prefetch({g}_target, head + 16)
+                    prefetch({g}_target, head + 32)
                     prefetch({g}_weight, head)
                     prefetch({g}_weight, head + 8)
                     prefetch({g}_weight, head + 16)

@@ -14,16 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile import PlasticTable, Program
-from ranvier.errors import RanvierError, fail
-from ranvier.plasticity import BLOCK, DiscreteRule, PlasticityRule, RuleKernel, discretise
+from ranvier.errors import RanvierError, about, fail
+from ranvier.plasticity import BLOCK, IMPORTS, DiscreteRule, PlasticityRule, RuleKernel, discretise
+from ranvier.sim._cache import load_module
 from ranvier.sim._layout import Layout
 
-__all__ = ["ARGUMENTS", "CHANGING", "Plastic", "kernel_numbers"]
+__all__ = ["ARGUMENTS", "CAPACITY", "CHANGING", "TICKS", "Plastic", "kernel_numbers"]
 
 IntArray = NDArray[np.int64]
 
 CAPACITY = 64
 """Spikes of a target that are remembered; one less makes a sweep due."""
+TICKS = 2**31 - 1
+"""Ticks of the longest run: 59 hours at 0.1 ms."""
 CHANGING = (
     "weight", "syn", "row_last", "row_trace", "post_trace", "hist_since", "hist_tick",
     "hist_trace", "mod_count", "mod_tick", "mod_value",
@@ -61,7 +64,8 @@ class Plastic:
     ) -> None:
         self.table, self._program = table, program
         rule = PlasticityRule.from_dict(table.rule)
-        self.discrete: DiscreteRule = discretise(rule, table.parameters, program.dt)
+        with about(table.name):
+            self.discrete: DiscreteRule = discretise(rule, table.parameters, program.dt)
         kernel = self.kernel
         block = program.blocks[table.block]
         listed = self._list()
@@ -80,6 +84,8 @@ class Plastic:
         whole = np.bincount(key, minlength=before.size)
         base = np.concatenate([[0], np.cumsum(whole)[:-1]])
         row_at = at_sub = 0
+        widest = max((sub.n for pieces in layout.subs for sub in pieces), default=0)
+        narrow = np.uint16 if widest <= 1 << 16 else np.uint32
         for pieces in layout.subs:
             place = (-1, 0, 0, 0, row_at, row_at, 0)
             for k, sub in enumerate(pieces):
@@ -88,7 +94,9 @@ class Plastic:
                 inside = np.flatnonzero(
                     (listed.post >= sub.first) & (listed.post < sub.first + sub.n)
                 )
-                inside = inside[np.argsort(key[inside], kind="stable")]
+                # by target within a row, so that no partition changes a synapse's identity
+                whole_key = key[inside] * block.n + listed.post[inside]
+                inside = inside[np.argsort(whole_key, kind="stable")]
                 found, count = np.unique(key[inside], return_counts=True)
                 row_of = np.full(before.size, -1, np.int32)
                 row_of[found] = row_at + np.arange(found.size)
@@ -99,7 +107,7 @@ class Plastic:
                 )  # fmt: skip
                 rows.append(row_of)
                 orders.append(inside)
-                targets.append((listed.post[inside] - sub.first).astype(np.uint32))
+                targets.append((listed.post[inside] - sub.first).astype(narrow))
                 counts.append(count)
                 keys.append(found)
                 idents.append(base[found] + before[found])
@@ -118,7 +126,7 @@ class Plastic:
         self.start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         self.row_of = np.concatenate([np.zeros(0, np.int32), *rows])
         self.ident = np.concatenate([none, *idents]).astype(np.int64)
-        self.target = np.concatenate([np.zeros(0, np.uint32), *targets])
+        self.target = np.concatenate([np.zeros(0, narrow), *targets])
         self.weight = listed.weight[self.order].astype(dtype)
         self.syn = np.repeat(self.discrete.initial[:, None], size, axis=1)
         n, parts = block.n, layout.parts
@@ -318,30 +326,23 @@ class Plastic:
 
 
 def _senders(layout: Layout, table: PlasticTable) -> tuple[int, int]:
-    """First and last partition with neurons that send to a projection."""
-    ends = np.cumsum(layout.neurons)
+    """First and last lane with neurons that send to a projection."""
+    ends = layout.lane_at[1:]
     first = int(np.searchsorted(ends, table.source, side="right"))
     last = int(np.searchsorted(ends, table.source + table.sources - 1, side="right"))
-    return first, min(last + 1, layout.parts)
+    return first, min(last + 1, layout.lanes)
 
 
 def _damaged(name: str) -> RanvierError:
     return fail("damaged-bundle", "checkpoint", f"{name} is missing or misshapen")
 
 
-_COMPILED: dict[str, dict[str, Any]] = {}
-
-
 def _compiled(kernel: RuleKernel) -> dict[str, Any]:
     """The functions of a rule under numba, compiled when first called."""
-    if kernel.key not in _COMPILED:
-        space: dict[str, Any] = {}
-        text = kernel.module(decorator='@njit(nogil=True, fastmath=False, error_model="numpy")')
-        exec(
-            f"import math\nimport numpy as np\nfrom numba import njit\n{text}", space
-        )  # our own generator's text
-        _COMPILED[kernel.key] = space
-    return _COMPILED[kernel.key]
+    jit = '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy")'
+    head = '"""Generated by ranvier; safe to delete."""\n'
+    source = f"{head}{IMPORTS}from numba import njit\n\n\n{kernel.module(decorator=jit)}"
+    return vars(load_module(source))
 
 
 def kernel_numbers(plastic: Sequence[Plastic]) -> list[int]:

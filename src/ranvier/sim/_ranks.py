@@ -1,7 +1,8 @@
 """One program on many processes (MPI ranks), each with its threads: same spikes, bit for bit.
 
 The program is cut as for so many threads; a rank owns neighbouring partitions with all their
-incoming synapses and builds no others. A spike takes at least the shortest delay between neurons to
+incoming synapses and builds no others. What is sent within a tick stays in its partition (see
+:mod:`._ties`). Any other spike takes at least the shortest delay between neurons to
 arrive, so ranks need to meet only that often: each then tells all others which of its neurons sent
 (Morrison et al. 2005, Neural Computation 17:1776), and every rank has the whole history.
 """
@@ -58,11 +59,12 @@ def world() -> Any:
 
 
 def shortest_delay(program: Program) -> int:
-    """Ticks that every spike of a neuron needs at least to arrive; 0 where neurons send nothing."""
+    """Ticks that every spike of a neuron needs at least to arrive, of those that do not within the
+    tick; 0 where neurons send nothing."""
     ticks: list[int] = []
-    rows = program.route_row[: program.route_ptr[program.neurons]]
-    if rows.size:
-        ticks.append(int(program.row_delay[rows].min()))
+    delay = program.row_delay[program.route_row[: program.route_ptr[program.neurons]]]
+    if np.any(delay > 0):
+        ticks.append(int(delay[delay > 0].min()))
     for rule in program.rules:
         if rule.source < program.neurons:
             ticks.append(min(_rule_ticks(rule, program.dt)))
@@ -128,11 +130,11 @@ class RankSession(Session):
                 hint="run on one rank with several threads",
             )
         a = build(program, threads=threads, profile=profile, ranks=(self.rank, self.ranks))
-        if a.make.instant and self.ranks > 1:
+        if a.make.instant and not a.layout.tied and self.ranks > 1:
             raise fail(
                 "instant-ranks",
                 program.name,
-                "has neurons that send without delay, which cannot cross from rank to rank",
+                "has neurons that send without delay, and not one to one, across ranks",
                 got=f"{self.ranks} ranks",
                 limit="1 rank",
                 hint=("run on one rank", "give every synapse between neurons a delay of one tick"),
@@ -140,6 +142,10 @@ class RankSession(Session):
         # Electrical synapses read the states of the tick before.
         self.interval = 1 if a.gaps.used else shortest_delay(program) or max(1, a.depth - 2)
         self._bounds = np.searchsorted(a.layout.rank, np.arange(self.ranks + 1)).astype(np.int64)
+        # Lanes by rank; those of a rank in order, but not always neighbours.
+        of_rank = a.layout.rank[a.layout.lane_part]
+        self._lanes = np.argsort(of_rank, kind="stable")
+        self._lane_bounds = np.searchsorted(of_rank[self._lanes], np.arange(self.ranks + 1))
         return a
 
     # -- agreement ----------------------------------------------------------------------------
@@ -181,8 +187,9 @@ class RankSession(Session):
 
     def _blow_up(self, tick: int, slot: int) -> RanvierError:
         """Only the rank that owns the neuron knows the value."""
-        part = int(np.searchsorted(np.cumsum(self._arrays.layout.neurons), slot, side="right"))
-        owner = int(self._arrays.layout.rank[part])
+        layout = self._arrays.layout
+        lane = int(np.searchsorted(layout.lane_at, slot, side="right")) - 1
+        owner = int(layout.rank[layout.lane_part[lane]])
         issue = super()._blow_up(tick, slot).issues[0].to_dict() if owner == self.rank else None
         issue = self._comm.bcast(issue, owner)
         return RanvierError(Issue(**{**issue, "hint": tuple(issue["hint"])}))
@@ -228,9 +235,9 @@ class RankSession(Session):
 
     def _exchange(self, begin: int, end: int, *, failed: bool) -> None:
         """Tell all ranks which neurons sent in ticks begin..end-1, and hear it from them."""
-        a, me, bounds = self._arrays, self.rank, self._bounds
-        parts, low, high = a.layout.parts, int(bounds[me]), int(bounds[me + 1])
-        spikes = int(count_sent(begin, end, low, high, parts, a.depth, a.hist_n))
+        a, me, bounds = self._arrays, self.rank, self._lane_bounds
+        order, low, high = self._lanes, int(bounds[me]), int(bounds[me + 1])
+        spikes = int(count_sent(begin, end, low, high, order, a.depth, a.hist_n))
         words = spikes + (end - begin) * (high - low)
         self._header[:] = words, failed
         self._comm.Allgather(self._header, self._headers)
@@ -238,7 +245,7 @@ class RankSession(Session):
         self.exchanges += 1
         sizes = self._headers[:, 0].astype(np.int64)
         message = self._buffer("out", words, np.int32)
-        tables = (parts, a.depth, a.hist_base, a.hist_cap, a.hist_n)
+        tables = (order, a.depth, a.hist_base, a.hist_cap, a.hist_n)
         pack_slots(begin, end, low, high, *tables, a.history, message)
         starts, everything = self._allgather("in", message[:words], sizes)
         unpack_slots(begin, end, me, bounds, starts, *tables, a.history, everything)
@@ -256,11 +263,12 @@ class RankSession(Session):
         neurons = self.program.neurons
         row = self._arrays.gaps.signal[tick & 1]
         slots = [self._slots(rank) for rank in range(self.ranks)]
-        sizes = [s.stop - s.start for s in slots]
-        mine = slots[self.rank]
+        sizes, whole = [s.size for s in slots], np.concatenate(slots)
+        heard = self._buffer("signal", neurons, self._dtype)[:neurons]
         for at in range(0, row.size - neurons + 1, neurons):
             states = row[at : at + neurons]
-            self._comm.Allgatherv(states[mine].copy(), [states, sizes])
+            self._comm.Allgatherv(states[slots[self.rank]], [heard, sizes])
+            states[whole] = heard
             self.bytes_sent += sizes[self.rank] * row.itemsize
             self.bytes_received += (neurons - sizes[self.rank]) * row.itemsize
 
@@ -285,10 +293,12 @@ class RankSession(Session):
         return Session._collect(whole, 0, start, ticks)
 
     # -- results ------------------------------------------------------------------------------
-    def _slots(self, rank: int) -> slice:
+    def _slots(self, rank: int) -> IntArray:
         """Neurons of a rank."""
-        ends = np.concatenate([[0], np.cumsum(self._arrays.layout.neurons)])
-        return slice(int(ends[self._bounds[rank]]), int(ends[self._bounds[rank + 1]]))
+        at = self._arrays.layout.lane_at.tolist()
+        low, high = self._lane_bounds[rank : rank + 2].tolist()
+        held = [np.arange(at[q], at[q + 1]) for q in self._lanes[low:high].tolist()]
+        return np.concatenate([np.zeros(0, np.int64), *held])
 
     def _pieces(self, rank: int) -> Iterable[Any]:
         for p in range(int(self._bounds[rank]), int(self._bounds[rank + 1])):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.compile import Program
-from ranvier.errors import unknown
+from ranvier.errors import fail, unknown
 from ranvier.events import Events, Trace
 from ranvier.sim._arrays import Arrays
 from ranvier.sim._probes import Probes
@@ -40,6 +40,7 @@ class Recorder:
         self.numbers = {name: number for number, name in enumerate(program.slots)}
         self.graded = {b.population for b in program.blocks if b.output != "spike"}
         self.probes = Probes(program, arrays, self.where[1])
+        self._tied = arrays.layout.tied
         self.allot()
 
     def allot(self) -> None:
@@ -85,8 +86,8 @@ class Recorder:
             value = None
             if self.value.size > 1:
                 value = np.concatenate([self.value[s] for s in pieces])
-            if len(pieces) > 1:  # each piece is in order already
-                order = np.argsort(tick, kind="stable")
+            if len(pieces) > 1:  # each piece is in order already, and so are the pieces
+                order = np.lexsort((slot, tick)) if self._tied else np.argsort(tick, kind="stable")
                 tick, slot = tick[order], slot[order]
                 value = None if value is None else value[order]
             self._keep(tick.astype(np.int64) + first, slot, value)
@@ -151,6 +152,9 @@ def choose(program: Program, record: Iterable[str] | None) -> list[str]:
         probed = [p.population for p in program.probes if p.variable == "spikes"]
         chosen = list(dict.fromkeys([*program.outputs, *probed]))
     else:
+        if isinstance(record, str):
+            raise fail("record", "record", "must be a list of names", got=repr(record),
+                       hint=f"record=[{record!r}]")  # fmt: skip
         chosen = list(dict.fromkeys(record))
     for name in chosen:
         if name not in program.slots:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ranvier.sim._estimate import check_memory
 from ranvier.sim._inspect import Inspected
 from ranvier.sim._load import load_worker
 from ranvier.sim._pending import Pending
-from ranvier.sim._plastic import CHANGING
+from ranvier.sim._plastic import CHANGING, TICKS
 from ranvier.sim._recorder import Recorder, choose
 from ranvier.sim._stimulus import (
     SourceEvents,
@@ -178,18 +179,16 @@ class Session(Inspected, Weighted, Streaming):
         a.hist_n[:] = 0
         mine = slot >= self.program.neurons
         self._pending.add(tick[mine], slot[mine], value[mine])
-        ends = np.cumsum(a.layout.neurons)
-        for p in range(a.layout.parts):
-            begin = ends[p] - a.layout.neurons[p]
-            inside = np.flatnonzero((slot >= begin) & (slot < ends[p]))
+        for q, (begin, end) in enumerate(pairwise(a.layout.lane_at.tolist())):
+            inside = np.flatnonzero((slot >= begin) & (slot < end))
             for t in np.unique(tick[inside]).tolist():
                 chosen = inside[tick[inside] == t]
                 h = t % depth
-                at = a.hist_base[p] + h * a.hist_cap[p]
+                at = a.hist_base[q] + h * a.hist_cap[q]
                 a.history[at : at + chosen.size] = slot[chosen]
                 if a.hist_value.size > 1:
                     a.hist_value[at : at + chosen.size] = value[chosen]
-                a.hist_n[h * a.layout.parts + p] = chosen.size
+                a.hist_n[h * a.layout.lanes + q] = chosen.size
 
     def _moving(self) -> dict[str, NDArray[Any]]:
         """What a tick changes, beside the events under way."""
@@ -220,10 +219,10 @@ class Session(Inspected, Weighted, Streaming):
         slot = [self._pending.source[keep].astype(np.int64)]
         value = [self._pending.value[keep]]
         for t in range(since, self._tick):
-            for p in range(a.layout.parts):
+            for q in range(a.layout.lanes):
                 h = t % a.depth
-                at = int(a.hist_base[p] + h * a.hist_cap[p])
-                n = int(a.hist_n[h * a.layout.parts + p])
+                at = int(a.hist_base[q] + h * a.hist_cap[q])
+                n = int(a.hist_n[h * a.layout.lanes + q])
                 if n:
                     tick.append(np.full(n, t, np.int64))
                     slot.append(a.history[at : at + n].astype(np.int64))
@@ -328,6 +327,9 @@ class Session(Inspected, Weighted, Streaming):
     def run_to(self, stop: int) -> None:
         """Ticks up to ``stop``, in one call of the worker; :meth:`advance` is for users."""
         a, recorder, first = self._arrays, self._recorder, self._tick
+        if a.plastic and stop > TICKS:
+            raise fail("too-long", self.program.name, "plastic synapses count ticks in 32 bits",
+                       got=stop, limit=TICKS, hint="begin a new session")  # fmt: skip
         since = max(self._oldest, first - a.depth + 2)
         self._pending.forget(since)
         samples = recorder.room(stop - first)

@@ -27,7 +27,7 @@ __all__ = [
 
 SUB_FIELDS = (
     "kind", "n", "first", "stride", "slot", "state", "param", "acc", "record", "counter", "random",
-    "draw", "pitch", "rest", "awake",
+    "draw", "pitch", "rest", "awake", "lane",
 )  # fmt: skip
 """Columns of the worker's table of sub-blocks (the part of a block that lies in one partition)."""
 BLOCK = 256
@@ -57,7 +57,8 @@ class Make:
     """What else the worker's text depends on.
 
     ``lazy``: neurons may sleep. ``single``: float32 arithmetic. ``graded``: events carry values.
-    ``instant``: some neurons send without delay (then one thread computes the blocks in order).
+    ``instant``: some neurons send without delay (a thread computes its blocks in order).
+    ``lanes``: each piece of a block keeps its spikes in a lane of its own.
     ``profile``: clocks are read. ``gaps``: there are electrical synapses.
     ``rules`` are the distinct rules of plasticity, ``plastic`` the rule of each plastic projection.
     """
@@ -66,6 +67,7 @@ class Make:
     single: bool = False
     graded: bool = False
     instant: bool = False
+    lanes: bool = False
     profile: bool = False
     gaps: bool = False
     rules: tuple[RuleKernel, ...] = ()

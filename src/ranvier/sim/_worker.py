@@ -112,11 +112,12 @@ def add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more}):
 
 
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
-def arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history, hist_value,
+def arrive(t, oldest, lanes, delays, depth, hist_base, hist_cap, hist_n, history, hist_value,
            ev_first, ev_ptr, ev_source, ev_value, acc, row_ptr, row_run, reach, target, weight,
            row_a, row_b, row_at, row_v{more}):
     # What reaches these accumulators at tick t: the earliest sent first, inputs before neurons,
-    # each in the order of their numbers. Rows are looked up in advance so that they can be fetched.
+    # each in the order of their numbers, as lanes are. Rows are looked up in advance so that they
+    # can be fetched.
     nd = delays.shape[0]
     runs = row_run.shape[0] > 1
     far = reach.shape[0] > 1
@@ -124,7 +125,7 @@ def arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history
     m = 0
     for k in range(nd - 1, -1, -1):
         # What neurons send without delay is added as they send it.
-        senders = parts if delays[k] > 0 else 0
+        senders = lanes if delays[k] > 0 else 0
         e = t - delays[k]
         if e < oldest:
             continue
@@ -135,7 +136,7 @@ def arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history
                 hi = ev_ptr[e - ev_first + 1]
             else:
                 lo = hist_base[q] + h * hist_cap[q]
-                hi = lo + hist_n[h * parts + q]
+                hi = lo + hist_n[h * lanes + q]
             for i in range(lo, hi):
                 if q < 0:
                     source = ev_source[i]
@@ -189,6 +190,11 @@ for g in range(gap_handed[p], gap_handed[p + 1]):
     for i in range(gap_copies[g, 1]):
         shown[place + i] = state[begin + i]"""
 
+OPEN_LANE = """\
+at = hist_base[{lane}] + h * hist_cap[{lane}]
+begin = at"""
+CLOSE_LANE = "hist_n[h * lanes + {lane}] = at - begin"
+
 RUN = """
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
 def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, state, param, acc,
@@ -206,6 +212,7 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
     row_at = mine[2 * rows : 3 * rows]
     z = scratch[me]
     tally = tallies[me]
+    lanes = hist_base.shape[0]
 {nd}    for t in range(first, last):
         h = t % depth
         for p in range(parts):
@@ -221,23 +228,24 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
             weight_p = weight[lo : lo + part_table[p, {synapses}]]
             {touched_p}
             {tic}
-            arrive(t, oldest, parts, delays, depth, hist_base, hist_cap, hist_n, history,
+            arrive(t, oldest, lanes, delays, depth, hist_base, hist_cap, hist_n, history,
                    hist_value, ev_first, ev_ptr, ev_source, ev_value, acc_p, rows_p, run_p, reach_p,
                    target_p, weight_p, row_a, row_b, row_at, row_v[me]{more_arrive})
             {gap_arrive}
             {learn_arrive}
             {toc_arrive}
-            at = hist_base[p] + h * hist_cap[p]
-            begin = at
+            {open_part}
             rec = rec_n[p]
             for s in range(part_table[p, {sub}], part_table[p, {sub_end}]):
                 kind = subs[s, 0]
+                {open_piece}
                 {learn_begin}
 {dispatch}
                 {learn_fire}
+                {close_piece}
                 {toc_update}
             rec_n[p] = rec
-            hist_n[h * parts + p] = at - begin
+            {close_part}
             {learn_sweep}
             {gap_leave}
             for q in range(part_table[p, {probe}], part_table[p, {probe_end}]):
