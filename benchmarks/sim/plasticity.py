@@ -10,8 +10,8 @@ excitatory synapses learn by the rule asked for, in steps too small to change th
 networks do the same but for the learning. Runs are interleaved; compiling is not timed.
 
 ``cpu_ns_per_event_more``: what learning adds in processor time, over the events that reached
-excitatory synapses (of two threads, waiting for each other is counted too). ``sweep_ms``: one catch-up of all synapses, which happens when a neuron has fired
-more often than its history is long.
+excitatory synapses (of two threads, waiting for each other is counted too). ``sweep_ms``: one
+catch-up of all synapses, which happens when a neuron has fired more often than its history is long.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from benchmarks.sim import _harness
 from ranvier import plasticity, sim
 from ranvier.compile import Program, compile
 from ranvier.network import Network, Plasticity, Population, Projection, Rule, Uniform
+from ranvier.neurons import get
 
 GOAL = 3.0
 DT, DELAY, WEIGHT, G = 1e-4, 1.5e-3, 0.1e-3, 5.0
@@ -40,7 +41,7 @@ def network(rule: str, *, neurons: int, indegree: int, delays: int) -> Network:
     sizes = {"e": exc, "i": inh}
     populations = tuple(
         Population(
-            name=name, shape=(n,), model="lif",
+            name=name, shape=(n,), model=get("lif"),
             parameters={**LIF, "bias": rng.normal(BIAS, 2e-3, n)},
             initial={"v": rng.uniform(0, 20e-3, n)},
         )
@@ -50,7 +51,9 @@ def network(rule: str, *, neurons: int, indegree: int, delays: int) -> Network:
     if rule:
         known = [p.name for p in plasticity.get(rule).parameters]
         small = {"a_plus": 1e-9 * WEIGHT, "a_minus": 1e-9 * WEIGHT, "eta": 1e-12, "w_max": 1.0}
-        learns = Plasticity(rule=rule, parameters={k: v for k, v in small.items() if k in known})
+        learns = Plasticity(
+            rule=plasticity.get(rule), parameters={k: v for k, v in small.items() if k in known}
+        )
     delay = Uniform(DT * 0.51, DT * (delays + 0.49)) if delays > 1 else DELAY
     projections = []
     for seed, (pre, post) in enumerate((a, b) for a in sizes for b in sizes):

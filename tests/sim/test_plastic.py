@@ -3,18 +3,20 @@
 One network has all rules, so that one worker serves most tests here.
 """
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ranvier import sim
-from ranvier.compile import Program, compile, read_back
+from ranvier.compile import Program, compile, load_program, read_back
 from ranvier.errors import RanvierError
 from ranvier.events import Events, Recording
 from ranvier.network import (
@@ -38,10 +40,13 @@ from ranvier.plasticity import (
     Trace,
     get,
 )
+from ranvier.sim._ranks import RankSession
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "plasticity")]
-import nets  # pyright: ignore[reportMissingImports]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "plasticity"))
 from brute_rule import Brute  # pyright: ignore[reportMissingImports]
+
+import nets  # pyright: ignore[reportMissingImports]
 
 DT, TICKS, N, INPUTS = 1e-3, 260, 70, 16
 TAU, BIAS, T_REF = 20e-3, 1.1, 2e-3
@@ -277,13 +282,13 @@ def test_a_checkpoint_at_any_tick(program: Program, whole: sim.Session, tick: in
 
 def test_samples_are_the_weights_of_their_tick(program: Program, whole: sim.Session) -> None:
     trace = whole.recording().trace("reward.w")
-    assert trace.tick.tolist() == [49, 99, 149, 199, 249]
+    assert trace.ticks.tolist() == [49, 99, 149, 199, 249]
     session = sim.Session(program, threads=1)
     session.advance({k: e.window(0, 100) for k, e in stimulus().items()}, ticks=100)
     np.testing.assert_array_equal(trace.raw[1], session.weights("reward"))
     session.sample_weights("own", every=3, ids=np.array([4, 2]))
     session.advance(ticks=5)
-    assert session.recording().trace("own.w").raw.shape == (1, 2)
+    assert session.recording().trace("own.w").raw.shape == (2, 2)
     with pytest.raises(RanvierError, match=r"own\)\.ids"):
         session.sample_weights("own", every=3, ids=np.array([10**6]))
     with pytest.raises(RanvierError, match="do not change"):
@@ -322,7 +327,6 @@ def test_reset_keeps_weights_and_forgets_the_rest(program: Program, threads: int
         run.set_weights("own", np.zeros(3 * N))
         run.advance(given, ticks=20)
     same({k: session.weights(k) for k in names}, {k: one.weights(k) for k in names})
-    same({k: session.weights(k) for k in ("in",) if False}, {})
     same({k: session.weights(k) for k in names}, {k: fresh.weights(k) for k in names})
 
 
@@ -350,10 +354,7 @@ def test_bundles_keep_plasticity(program: Program, whole: sim.Session, tmp_path:
     save(network(), tmp_path / "net")
     again = load(tmp_path / "net")
     assert again.hash == network().hash
-    from ranvier.compile import load_program, save_program
-
-    save_program(program, tmp_path / "program")
-    other = sim.Session(load_program(tmp_path / "program"), threads=1)
+    other = sim.Session(load_program(program.save(tmp_path / "program")), threads=1)
     other.advance(stimulus(), ticks=TICKS)
     same(weights(other), weights(whole))
 
@@ -398,3 +399,23 @@ def test_too_long_a_run(program: Program) -> None:
     session._tick = 2**31 - 3
     with pytest.raises(RanvierError, match="32 bits"):
         session.advance(ticks=10)
+
+
+def test_parts_of_a_system_learn() -> None:
+    small = network(("nearest", "reward"))
+    made = compile(small, "ideal+ideal", dt=DT, parts={"a": "ideal#1", "b": "ideal#2"})
+    session = sim.session(made)
+    session.advance(stimulus(), ticks=TICKS)
+    part = next(iter(made.parts.values()))
+    for projection in small.projections:
+        want = brute(projection, session.recording(), part)
+        for s in range(want.weight.size):
+            want.drift(s, TICKS - 1)
+        np.testing.assert_array_equal(session.weights(projection.name), want.weight)
+
+
+def test_several_ranks_are_refused(program: Program) -> None:
+    two: Any = SimpleNamespace(rank=0, ranks=2)
+    with pytest.raises(RanvierError, match="stays on one rank") as caught:
+        RankSession._arrange(two, program, 1, False)
+    assert "several threads" in str(caught.value)

@@ -238,11 +238,13 @@ def _compile_parts(
     bridges: list[Bridge] = []
     used = [part for part in system.parts if part.name in where.values()] or [system.parts[0]]
     fed = {p.source for p in network.projections}
+    fed |= {p.plasticity.reward for p in network.projections if p.plasticity}
     placed: set[str] = set()
     for part in used:
         mine = {name for name in names if where[name] == part.name}
         incoming = [p for p in network.projections if p.target in mine]
         foreign = {p.source for p in incoming} - mine
+        foreign |= {p.plasticity.reward for p in incoming if p.plasticity and p.plasticity.reward}
         if part is used[0]:  # inputs that feed nothing are part of the network all the same
             foreign |= {p.name for p in network.inputs} - fed
         shown = mine | ({p.name for p in network.inputs} & foreign - placed)

@@ -292,7 +292,7 @@ class Plastic:
         row_last[self.row_key] = self.row_last
         row_trace[self.row_key] = self.row_trace
         used = int(np.argmax(self.places[:, 0] >= 0)) if size else 0
-        tables = [self._histories(p) for p in np.flatnonzero(self.places[:, 0] >= 0)]
+        tables = [self._histories(p) for p in np.flatnonzero(self.places[:, 0] >= 0).tolist()]
         return {
             "weight": weight, "syn": syn, "row_last": row_last, "row_trace": row_trace,
             "post_trace": self.post_trace.copy(), "hist_since": self.hist_since[used].copy(),
