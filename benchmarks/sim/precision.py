@@ -49,7 +49,7 @@ def main() -> None:
 def _float32(args: argparse.Namespace, app: str, scale_n: float, scale_k: float) -> None:
     """Rates and CV of float64, float32, and float64 with another seed."""
 
-    def measured(chip: str, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    def measured(chip: str, seed: int) -> tuple[dict[str, Any], Any]:
         network = apps.recipe(app).make(scale_n, scale_k, seed=seed)
         skip, ticks = round(args.skip / DT), round(args.seconds / DT)
         whole = sim.run(compile(network, chip, dt=DT), ticks=skip + ticks).events

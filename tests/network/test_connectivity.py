@@ -182,7 +182,7 @@ BAD: list[tuple[Any, str]] = [
     (lambda: Pool((1, 4), 2, "averge"), "unknown pooling mode; got 'averge'; allowed: average, "
      "sum. did you mean 'average'?"),
     (lambda: Pool((4,), 2), "needs (channels, 1 or 2 sizes)"),
-    (lambda: Pool((1, 4), 2, weight=NAN), "Pool.weight[]: weights hold NaN"),
+    (lambda: Pool((1, 4), 2, weight=NAN), "Pool.weight: is not a finite number"),
     (lambda: Rule("fixed_prob", 2, 2, {}, 1.0, 0), "did you mean 'fixed_probability'?"),
     (lambda: Rule("fixed_probability", 2, 2, {"q": 1}, 1.0, 0), "got ['q']; allowed: ['p']"),
     (lambda: Rule("fixed_probability", 2, 2, {"p": 1.5}, 1.0, 0), "must be a probability; got 1.5"),

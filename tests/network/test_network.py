@@ -71,7 +71,7 @@ BAD: list[tuple[Any, str]] = [
      "allowed: 4"),
     (lambda: lif(parameters={**LIF, "tau": "fast"}), "must be a number or one per neuron; got 'f"),
     (lambda: lif(parameters=[1, 2]), "a(lif): parameters must be a mapping"),
-    (lambda: lif(initial={"u": 0.0}), "unknown parameter; got 'u'"),
+    (lambda: lif(initial={"u": 0.0}), "unknown state; got 'u'"),
     (lambda: lif(dt=0.0), "a.dt: must be positive seconds; got 0.0"),
     (lambda: lif(dt="1ms"), "a.dt: must be positive seconds; got 1ms"),
     (lambda: Population(name="in", shape=2, signal="spikes"), "did you mean 'spike'?"),

@@ -16,7 +16,7 @@ import nets  # pyright: ignore[reportMissingImports]
 from ranvier import sim
 from ranvier.compile import Partition, Place, Route, compile, default_passes, load_program
 from ranvier.events import load_recording
-from ranvier.network import Probe, load
+from ranvier.network import Network, Population, Probe, Projection, Rule, load
 
 CHIPS = ("loihi1", "spinnaker1")
 TICKS = 60
@@ -155,3 +155,28 @@ def test_dead_cores_are_left_out() -> None:
     stimulus = nets.stimulus(16, 30)
     plain = compile(network, "spinnaker1", dt=1e-3, passes=default_passes(mapped=False))
     nets.same(sim.run(program, stimulus), sim.run(plain, stimulus))
+
+
+@pytest.mark.parametrize("sizes", [(200, 200), (200, 300)])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rules_after_a_population_that_receives_nothing(
+    sizes: tuple[int, int], threads: int
+) -> None:
+    """A population without accumulators begins where the next one does, and is not it."""
+    lif = {"tau": 0.01, "t_ref": 2e-3}
+    network = Network(
+        populations=(
+            Population(name="free", shape=sizes[0], model="lif", parameters={**lif, "bias": 1.5}),  # type: ignore[arg-type]
+            Population(name="led", shape=sizes[1], model="lif", parameters={**lif, "bias": 0.9}),  # type: ignore[arg-type]
+        ),
+        projections=(
+            Projection(source="free", target="led", port="jump",
+                       connectivity=Rule("fixed_indegree", *sizes, {"k": 5}, 0.06, 1)),
+        ),
+        outputs=("led",),
+    )  # fmt: skip
+    program = compile(network, "ideal", dt=1e-3)
+    fast = sim.run(program, ticks=60, threads=threads)
+    plain = sim.run(program, ticks=60, engine="reference")
+    assert len(plain.output("led")) > 0
+    assert fast.output("led").same_as(plain.output("led"))

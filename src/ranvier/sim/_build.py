@@ -225,7 +225,9 @@ class Synapses:
         for sub in self._layout.subs[p]:
             block = self._program.blocks[sub.block]
             port, into = divmod(table.ring - block.ring, block.n)
-            if not (block.ring <= table.ring and into == 0 and port * block.n < self._width(block)):
+            if not (
+                block.ring <= table.ring and into == 0 and port * block.n < self._width(sub.block)
+            ):
                 continue
             assert block.n == n_post
             acc = sub.acc + port * sub.pitch - sub.first - base
@@ -236,9 +238,10 @@ class Synapses:
                 values = np.atleast_1d(np.asarray(chunk.weight, np.float64))
                 yield chunk.pre, chunk.post, values, ticks, acc
 
-    def _width(self, block: Any) -> int:
-        later = [b.ring for b in self._program.blocks if b.ring > block.ring]
-        return min(later, default=self._program.ring) - block.ring
+    def _width(self, block: int) -> int:
+        """Accumulators of a block: none where nothing arrives, though another begins there too."""
+        begins = [b.ring for b in self._program.blocks] + [self._program.ring]
+        return begins[block + 1] - begins[block]
 
     # -- weights in packed order --------------------------------------------------------------
     @property
