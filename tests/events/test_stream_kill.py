@@ -141,7 +141,12 @@ def test_a_reader_while_it_is_written(tmp_path: Path) -> None:
             found = open_recording(path)
             held = found.ticks
             end = held + 5
-            got = found.load()
+            try:
+                got = found.load()
+            except RanvierError as error:  # in the middle of a window, just as the writer closed
+                if error.issues[0].code != "recording-closed":
+                    raise
+                continue
             kept = got.state
             same(got, RUN.expected(end, kept))
             assert held >= seen[-1]

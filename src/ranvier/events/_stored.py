@@ -288,12 +288,23 @@ class StoredRecording:
         number, series = self._number(kind, name)
         table = np.zeros((self.windows, series.size), np.int64)
         length = header.length(self._end)
+        if self._grown() and self._end % length:
+            raise fail(
+                "recording-closed", str(self._path),
+                "was closed while it was read, and its last window is not known apart any more",
+                hint="open it again",
+            )  # fmt: skip
         # A row has what happened before its tick, so it belongs to a recording that ends there.
         for ticks, rows in read_series_rows(
             source, source.series(number), self.start + 1, self._end + 1, series
         ):
             np.add.at(table, (ticks - 1) // length - self.start // length, rows)
         return table
+
+    def _grown(self) -> bool:
+        """Was the recording closed, at a later tick, since it was opened?"""
+        source = self._source
+        return isinstance(source, CompactSource) and source.end > self._end
 
     def _counted(self, name: str) -> bool:
         """Whether counts of a population were given."""
