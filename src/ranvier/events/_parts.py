@@ -41,6 +41,7 @@ __all__ = [
     "payload_values",
     "plain_name",
     "read_log",
+    "refuse_disorder",
     "sealed",
     "whole_numbers",
 ]
@@ -238,6 +239,20 @@ def whole_numbers(where: str, name: str, values: ArrayLike) -> NDArray[Any]:
     if array.size and array.dtype.kind not in "iu":
         raise fail("events-dtype", f"{where} {name}", "must hold integers", got=array.dtype)
     return array
+
+
+def refuse_disorder(where: str, when: NDArray[Any], least: int, strictly: bool) -> None:
+    """One clear error for ticks [n > 0] that decrease, or begin before ``least``."""
+    if int(when[0]) < least:
+        raise fail("recording-order", where, "ticks must not decrease from call to call",
+                   got=int(when[0]), limit=f"{least} or later")  # fmt: skip
+    wrong = when[1:] <= when[:-1] if strictly else when[1:] < when[:-1]
+    if np.any(wrong):
+        at = int(np.flatnonzero(wrong)[0]) + 1
+        raise fail("events-unsorted", f"{where} tick[{at}]", "ticks must not decrease",
+                   got=f"{when[at]} after {when[at - 1]}")  # fmt: skip
+    if int(when[-1]) > 2**62:
+        raise fail("events-range", where, "out of range", got=when[-1], limit=2**62)
 
 
 def payload_values(

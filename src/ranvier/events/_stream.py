@@ -36,6 +36,7 @@ from ranvier.events._parts import (
     TraceInfo,
     payload_values,
     read_log,
+    refuse_disorder,
     sealed,
     whole_numbers,
 )
@@ -336,10 +337,8 @@ class StreamWriter:
         ``state`` at just that tick becomes a checkpoint; the newest two are kept. Raises
         RanvierError when the disk is full: what was flushed before stays readable.
         """
-        self._reach(tick)
-        if state is not None:
-            self._checked(state)
-        elif self._committed == self._tick and not self._bytes and not self._spilled:
+        self._reach(tick, state)
+        if state is None and self._committed == self._tick and not (self._bytes or self._spilled):
             return
         self._commit(Entry(self._tick), state)
 
@@ -358,9 +357,7 @@ class StreamWriter:
                 "recording-order", "close", "something was given after the last tick advanced to",
                 got=self._latest, limit=f"below {self._tick}", hint="give close(tick)",
             )  # fmt: skip
-        self._reach(self._tick if tick is None else tick)
-        if state is not None:
-            self._checked(state)
+        self._reach(self._tick if tick is None else tick, state)
         self._commit(Entry(self._tick, end=True), state)
         try:
             if compact:
@@ -403,20 +400,11 @@ class StreamWriter:
         self, where: str, key: tuple[str, str], when: Column, *, strictly: bool = False
     ) -> None:
         least = max(self._tick, self._reached.get(key, -1) + strictly)
-        if int(when[0]) < least:
-            raise fail("recording-order", where, "ticks must not decrease from call to call",
-                       got=int(when[0]), limit=f"{least} or later")  # fmt: skip
-        wrong = when[1:] <= when[:-1] if strictly else when[1:] < when[:-1]
-        if np.any(wrong):
-            at = int(np.flatnonzero(wrong)[0]) + 1
-            raise fail("events-unsorted", f"{where} tick[{at}]", "ticks must not decrease",
-                       got=f"{when[at]} after {when[at - 1]}")  # fmt: skip
-        if int(when[-1]) > 2**62:
-            raise fail("events-range", where, "out of range", got=when[-1], limit=2**62)
+        refuse_disorder(where, when, least, strictly)
         self._reached[key] = int(when[-1])
         self._latest = max(self._latest, int(when[-1]))
 
-    def _reach(self, tick: int) -> None:
+    def _reach(self, tick: int, state: State | None = None) -> None:
         self._is_open()
         if not isinstance(tick, (int, np.integer)) or isinstance(tick, bool) or tick < self._tick:
             raise fail("recording-order", "tick", "must be a whole number that does not decrease",
@@ -425,9 +413,8 @@ class StreamWriter:
             raise fail("recording-order", "tick", "something of this tick or later was given",
                        got=int(tick), limit=f"{self._latest + 1} or later")  # fmt: skip
         self._tick = int(tick)
-
-    def _checked(self, state: State) -> None:
-        if state.tick != self._tick or state.program_hash != self._header.program_hash:
+        known = (self._tick, self._header.program_hash)
+        if state is not None and (state.tick, state.program_hash) != known:
             raise fail(
                 "other-state", "flush", "the state is of another tick or program",
                 got=f"tick {state.tick}, program {state.program_hash[:12]}",
