@@ -20,8 +20,9 @@ from ranvier.sim._emit import PART_FIELDS
 from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, lay_out
 from ranvier.sim._plastic import Plastic, kernel_numbers
+from ranvier.sim._sleep import REST_SHAPES, Sleep
 from ranvier.sim._ties import instant, ties
-from ranvier.sim._update import BLOCK, DRAW_WORDS, POWER_BITS, SUB_FIELDS, Make, Variant
+from ranvier.sim._update import BLOCK, DRAW_WORDS, SUB_FIELDS, Make, Variant
 
 __all__ = ["NUMBERS", "Arrays", "build", "expand_rules", "kernels_of"]
 
@@ -35,85 +36,13 @@ ROWS_IN_HAND = 64
 """Rows looked up before they are added, so that memory can be asked for them in time."""
 
 
-REST_SHAPES = {"matrix": 2, "constant": 1, "rest": 1, "threshold": 0, "highest": 1, "lowest": 1}
-"""What a block says of its way to rest (see :func:`ranvier.neurons.rest_map`), with dimensions."""
-MARGIN = 1e-9
-"""Relative distance from the threshold below which a neuron is never left alone: far more than
-rounding, far less than any synapse."""
-LEVELS = 5
-"""Digits of POWER_BITS bits: a neuron may sleep 2**50 ticks."""
-
-
-class Sleep:
-    """Who sleeps: ``touched`` [accumulators/64] and ``awake`` (by sub-block) are bits, ``since``
-    [neurons] the last tick at which each neuron was computed. ``table`` holds what moves them;
-    ``states[k]`` names the states of block k that move at rest."""
-
-    def __init__(self, rests: Sequence[Mapping[str, Any] | None], dtype: type) -> None:
-        self.first = [-1] * len(rests)
-        self.states = [() if rest is None else tuple(rest["states"]) for rest in rests]
-        self.touched = np.zeros(1, np.uint64)
-        self.awake = np.zeros(1, np.uint64)
-        self.since = np.zeros(1, np.int64)
-        parts: list[NDArray[Any]] = [np.zeros(1)]
-        size = 1
-        for k, rest in enumerate(rests):
-            if rest is None:
-                continue
-            self.first[k] = size
-            fixed = np.asarray(rest["rest"], np.float64)
-            level = float(rest["threshold"])
-            margin = MARGIN * (abs(level) + np.abs(fixed).max())
-            row = [np.array([level - margin - fixed[rest["watched"]]]), fixed]
-            row += [np.asarray(rest[name], np.float64) for name in ("highest", "lowest")]
-            matrix, constant = np.asarray(rest["matrix"]), np.asarray(rest["constant"])
-            for _ in range(LEVELS):
-                power, added = np.eye(len(fixed)), np.zeros(len(fixed))
-                for _ in range(1 << POWER_BITS):
-                    row += [power.ravel(), added]
-                    power, added = matrix @ power, matrix @ added + constant
-                matrix, constant = power, added
-            parts.append(np.concatenate(row))
-            size += parts[-1].size
-        self.table = np.concatenate(parts).astype(dtype)
-
-    def allot(self, touched: int, awake: int, neurons: int) -> None:
-        """Bits for so many words of accumulators and neurons."""
-        self.touched = np.zeros(touched, np.uint64)
-        self.awake = np.zeros(awake, np.uint64)
-        self.since = np.full(neurons, -1, np.int64)
-
-    def wake(self, subs: IntArray, tick: int) -> None:
-        """Everybody is computed at the next tick; ``tick`` is the one just computed."""
-        self.since[:] = tick
-        self.rouse(subs, np.ones(self.since.size, np.uint8))
-
-    def rouse(self, subs: IntArray, who: NDArray[Any]) -> None:
-        """Set who is awake (uint8 [neurons], by slot); nothing is under way to anybody."""
-        self.touched[:] = 0
-        for row in subs[subs[:, 13] >= 0]:
-            n, slot, at = int(row[1]), int(row[4]), int(row[14])
-            bits = np.zeros(int(row[12]), np.uint8)
-            bits[:n] = who[slot : slot + n] != 0
-            words = np.packbits(bits, bitorder="little").view(np.uint64)
-            self.awake[at : at + words.size] = words
-
-    def by_neuron(self, subs: IntArray) -> NDArray[np.uint8]:
-        """Who is awake, by slot [neurons]: the same whatever the partitions are."""
-        who = np.ones(self.since.size, np.uint8)
-        for row in subs[subs[:, 13] >= 0]:
-            n, slot, at = int(row[1]), int(row[4]), int(row[14])
-            words = self.awake[at : at + int(row[12]) // 64]
-            who[slot : slot + n] = np.unpackbits(words.view(np.uint8), bitorder="little")[:n]
-        return who
-
-
 @dataclass(eq=False)
 class Arrays:
     """Mutable arrays of one session, in the chip's number format.
 
-    ``state``/``param`` are arenas; ``subs`` [pieces, 12] and ``parts`` [partitions, 11] are tables
-    of offsets into them (columns SUB_FIELDS, PART_FIELDS); ``acc`` are the accumulators of one
+    ``state``/``param`` are arenas; ``subs`` and ``parts`` [partitions, ...] are tables of offsets
+    into them (columns SUB_FIELDS, PART_FIELDS). A state of block k begins at ``state_offset[k,
+    name]``, and its neurons lie ``state_step[k]`` apart; ``acc`` are the accumulators of one
     tick; ``out`` [neurons] is what each neuron put out in the last tick. ``history`` keeps for
     ``depth`` ticks which neurons sent (lane q, tick t: ``hist_base[q] + t % depth *
     hist_cap[q]`` onwards, ``hist_n[t % depth, q]`` of them), with ``hist_value`` where events carry
@@ -148,9 +77,37 @@ class Arrays:
     limit_of: NDArray[np.int32]
     counters: tuple[tuple[int, str], ...]
     state_offset: dict[tuple[int, str], int]
+    state_step: list[int]
+    due_offset: dict[int, int]
     sleep: Sleep
     gaps: Gaps
     plastic: tuple[Plastic, ...]
+
+    def states(self, block: int, name: str, n: int) -> NDArray[Any]:
+        """State ``name`` of a block's n neurons, as they lie in the arena (a view)."""
+        return self._column(self.state, self.state_offset[block, name], block, n)
+
+    def due(self, block: int, n: int) -> NDArray[Any]:
+        """The tick each neuron of a block that may sleep is to be computed from (a view)."""
+        return self._column(self.sleep.ticks, self.due_offset[block], block, n)
+
+    def _column(self, arena: NDArray[Any], at: int, block: int, n: int) -> NDArray[Any]:
+        step = self.state_step[block]
+        return arena[at : at + n * step : step]
+
+    def check_due(self, program: Program, tick: int) -> None:
+        """Raises RanvierError where a checkpoint of ``tick`` says that a neuron is due later."""
+        for k in self.due_offset:
+            due = self.due(k, program.blocks[k].n)
+            if due.size and (due.min() < 0 or due.max() > tick):
+                raise fail("damaged-bundle", "checkpoint",
+                           "neurons were computed after it was made")  # fmt: skip
+
+    def wake(self, program: Program, tick: int) -> None:
+        """Everybody is computed at ``tick``; nothing is under way to anybody."""
+        for k in self.due_offset:
+            self.due(k, program.blocks[k].n)[:] = tick
+        self.sleep.rouse(self.subs, np.ones(program.neurons, np.uint8))
 
 
 def kernels_of(program: Program) -> list[Kernel]:
@@ -275,7 +232,10 @@ def build(
     states: list[NDArray[Any]] = []
     counters: list[tuple[int, str]] = []
     state_offset: dict[tuple[int, str], int] = {}
+    due_offset: dict[int, int] = {}
+    state_step: list[int] = []
     columns: list[tuple[int, int, int, int]] = []
+    sleep = Sleep(rests, dtype)
     at_state = at_param = 0
     for k, (kernel, block) in enumerate(zip(kernels, program.blocks, strict=True)):
         rest = rests[k]
@@ -288,39 +248,44 @@ def build(
             value = np.atleast_1d(np.asarray(block.values[name]))
             params.append(value.astype(dtype))
             at_param += value.size
-        for name in kernel.state:
-            value = np.broadcast_to(np.asarray(block.initial.get(name, 0)), (block.n,))
-            states.append(value.astype(dtype))
-            state_offset[k, name] = at_state
-            at_state += block.n
+        step = sleep.step(k, len(kernel.state))
+        state_step.append(step)
+        values = np.zeros((step, block.n) if rest else (len(kernel.state), block.n), dtype)
+        for j, name in enumerate(kernel.state):
+            values[j] = block.initial.get(name, 0)
+            state_offset[k, name] = at_state + (j if rest else j * block.n)
+        if rest:
+            due_offset[k] = at_state + len(kernel.state)
+        states.append((values.T if rest else values).ravel())
+        at_state += values.size
     none = [np.zeros(0, dtype)]
     initial = np.concatenate(none + states)
     drawn = _Draws(program, kernels)
     subs = np.zeros((sum(len(p) for p in layout.subs), len(SUB_FIELDS)), np.int64)
     streams = np.zeros((max(1, len(subs)), 3), np.uint32)
     parts = np.zeros((layout.parts, len(PART_FIELDS)), np.int64)
-    row = at_random = at_awake = 0
-    sleep = Sleep(rests, dtype)
+    row = at_random = 0
     for p, pieces in enumerate(layout.subs):
         begin = row
         for sub in pieces:
             block, kernel = program.blocks[sub.block], kernels[sub.block]
             kind, state, param, counter = columns[sub.block]
             subs[row] = (
-                kind, sub.n, sub.first, block.n, block.start + sub.first, state, param,
-                sub.acc - layout.acc[p], 0, p * len(counters) + counter, at_random,
-                drawn.first[sub.block], sub.pitch, sleep.first[sub.block], at_awake,
+                kind, sub.n, sub.first, state_step[sub.block] if rests[sub.block] else block.n,
+                block.start + sub.first, state, param, sub.acc - layout.acc[p], 0,
+                p * len(counters) + counter, at_random, drawn.first[sub.block], sub.pitch,
+                sleep.first[sub.block], 0,
                 layout.lane[row] if layout.tied else p,
             )  # fmt: skip
             streams[row] = drawn.streams[sub.block]
             at_random += 4 * _words(kernel) * sub.n
-            at_awake += sub.pitch // 64 if rests[sub.block] else 0
             row += 1
         parts[p, :3] = layout.owner[p], layout.acc[p], layout.acc[p + 1] - layout.acc[p]
         parts[p, 7:9] = begin, row
+    state = initial.copy()
     if lazy:
-        sleep.allot(int(layout.acc[-1]) // 64, at_awake, program.neurons)
-        sleep.wake(subs, -1)
+        sleep.allot(layout, subs, ports, state)
+        sleep.rouse(subs, np.ones(program.neurons, np.uint8))
     plastic = tuple(Plastic(program, layout, subs, t, dtype) for t in program.plastic)
     make = replace(
         make,
@@ -336,6 +301,8 @@ def build(
     hist_cap = np.diff(layout.lane_at)
     entries = depth * program.neurons
     widest = max([1, *(len(k.draws) for k in kernels)])
+    if lazy:
+        widest = max(widest, *(len(k.state) + len(k.ports) + 1 for k in kernels))
     return Arrays(
         variants=tuple(variants),
         make=make,
@@ -343,7 +310,7 @@ def build(
         synapses=synapses,
         subs=subs,
         parts=parts,
-        state=initial.copy(),
+        state=state,
         initial=initial,
         param=np.concatenate(none + params),
         acc=np.zeros(int(layout.acc[-1]), dtype),
@@ -365,6 +332,8 @@ def build(
         limit_of=drawn.limit_of,
         counters=tuple(counters),
         state_offset=state_offset,
+        state_step=state_step,
+        due_offset=due_offset,
         sleep=sleep,
         gaps=gaps,
         plastic=plastic,

@@ -23,6 +23,7 @@ from ranvier.sim._learning import (
     learning_sweep,
 )
 from ranvier.sim._update import SUB_FIELDS, Make, Variant, indented, more_arguments, update_text
+from ranvier.sim._update_lazy import lazy_arrive, lazy_helpers, lazy_run, update_lazy_text
 
 __all__ = ["PART_FIELDS", "worker_source"]
 
@@ -72,7 +73,8 @@ def _kernel_text(number: int, variant: Variant, make: Make) -> str:
         elif make.single:
             body = ast.unparse(_Single().visit(ast.parse(body)))
         parts.append(f"{_INLINE}\n{body}" if body.startswith("def ") else body)
-    parts.append(f"{_JIT}\n{update_text(suffix, variant, make)}")
+    text = update_lazy_text if variant.states else update_text
+    parts.append(f"{_JIT}\n{text(suffix, variant, make)}")
     return "\n\n\n".join(parts)
 
 
@@ -84,6 +86,7 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         parts.append(_worker.PHILOX)
     if "poisson" in kinds:
         parts.append(_worker.POISSON)
+    parts += lazy_helpers(make)
     parts += [_kernel_text(k, v, make) for k, v in enumerate(variants)]
     parts += learning_rules(make.rules, _JIT)
     value = "row_v[j]" if make.graded else ""
@@ -94,9 +97,7 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
             take_input="value = ev_value[i]" if make.graded else "",
             take_spike="value = hist_value[i]" if make.graded else "",
             keep_value="row_v[m] = value" if make.graded else "",
-            more=", touched" if make.lazy else "",
-            touch_run=indented(12, _TOUCH_RUN).lstrip() if make.lazy else "",
-            touch_one=indented(16, _TOUCH_ONE).lstrip() if make.lazy else "",
+            **lazy_arrive(make),
         )
     )
     more = more_arguments(make)
@@ -115,8 +116,10 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         "toc_wait": "clock[subs.shape[0] + parts + me] += cycles() - began",
     }
     indents = {"tic": 12, "toc_arrive": 12, "toc_update": 16, "toc_wait": 12}
+    columns = {name: str(k) for k, name in enumerate(PART_FIELDS)}
     run = _worker.RUN.format(
-        **{name: str(k) for k, name in enumerate(PART_FIELDS)},
+        **columns,
+        **lazy_run(make, columns),
         **{
             name: textwrap.indent(text, " " * indents[name]).strip() if make.profile else "pass"
             for name, text in clocks.items()
@@ -124,13 +127,6 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         dispatch=indented(16, lines) if lines else " " * 16 + "pass",
         **_lane_text(make),
         nd="    nd = delays.shape[0]\n" if make.instant else "",
-        lazy=", touched, awake, since, rest" if make.lazy else "",
-        touched_p="first_word = part_table[p, 1] // 64\n"
-        + " " * 12
-        + "touched_p = touched[first_word : first_word + part_table[p, 2] // 64]"
-        if make.lazy
-        else "",
-        more_arrive=", touched_p" if make.lazy else "",
         learning=learning_arguments(len(make.plastic)),
         learn_arrive=learning_arrive(make.rules, make.plastic, graded=make.graded, indent=12),
         learn_begin="sent = at" if make.plastic else "pass",
@@ -139,7 +135,6 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
         gap_arguments=_worker.GAP_ARGUMENTS if make.gaps else "",
         gap_arrive=textwrap.indent(_worker.GAP_ARRIVE, " " * 12).strip() if make.gaps else "pass",
         gap_leave=textwrap.indent(_worker.GAP_LEAVE, " " * 12).strip() if make.gaps else "pass",
-        sample_asleep=_SAMPLE_ASLEEP if make.lazy else "",
     )
     return "\n\n\n".join(part.strip() for part in [*parts, run]) + "\n"
 
@@ -151,15 +146,3 @@ def _lane_text(make: Make) -> dict[str, str]:
     start = textwrap.indent(_worker.OPEN_LANE.format(lane=lane), " " * indent).strip()
     found = dict.fromkeys(("open_part", "open_piece", "close_part", "close_piece"), "pass")
     return found | {f"open_{where}": start, f"close_{where}": _worker.CLOSE_LANE.format(lane=lane)}
-
-
-# What fills up a row wakes nobody: how rows are filled depends on how the program was cut.
-_TOUCH_RUN = (
-    "for k in range(b - a):",
-    "    if w[k] != 0:",
-    "        touched[(run_at + k) >> 6] |= u8(1) << u8((run_at + k) & 63)",
-)
-_TOUCH_ONE = ("if w[k] != 0:", "    touched[at[k] >> 6] |= u8(1) << u8(at[k] & 63)")
-_SAMPLE_ASLEEP = """elif probes[q, 0] == 2:
-                    for i in range(n):
-                        sample[column + i] = t - since[origin + i]"""

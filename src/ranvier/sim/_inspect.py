@@ -243,9 +243,11 @@ class Inspected:
         block = next(b for b in self.program.blocks if b.start <= slot < b.start + b.n)
         k = self.program.blocks.index(block)
         name, got = "output", self._arrays.out[slot]
-        for (b, state), offset in self._arrays.state_offset.items():
-            value = self._arrays.state[offset + slot - block.start]
-            if b == k and not np.isfinite(value):
+        for b, state in self._arrays.state_offset:
+            if b != k:
+                continue
+            value = self._arrays.states(k, state, block.n)[slot - block.start]
+            if not np.isfinite(value):
                 name, got = state, value
                 break
         neuron = int(where[1][slot])

@@ -119,7 +119,7 @@ def lay_out(
         team = 1
     # A neuron costs its update and the visits of its accumulators.
     cost = [block.n * (1 + p) for block, p in zip(program.blocks, ports, strict=True)]
-    shares = 1 if whole else -(-program.ring // (team * (MOST_WIDTH - 8 * GRAIN)))
+    shares = 1 if whole or aligned else -(-program.ring // (team * (MOST_WIDTH - 8 * GRAIN)))
     wanted = 1 if whole else team * max(1, shares)
     target = sum(cost) / wanted if wanted else 0.0
     cuts: list[list[tuple[int, int, int]]] = [[]]

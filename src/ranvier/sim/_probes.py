@@ -13,7 +13,7 @@ from ranvier.compile import Block, Program
 from ranvier.errors import fail, unknown
 from ranvier.events import Trace
 from ranvier.sim._arrays import Arrays
-from ranvier.sim._update import POWER_BITS
+from ranvier.sim._update_lazy import POWER_BITS
 
 __all__ = ["Probes", "Tap", "catch_up", "read_now"]
 
@@ -99,8 +99,8 @@ def _split(program: Program, name: str, where: str) -> tuple[str, str]:
 
 
 class Probes:
-    """All taps of a session. ``rows`` (kind, offset, n, column, every) by partition are for the
-    worker, ``columns`` the width of its samples."""
+    """All taps of a session. ``rows`` (kind, offset, n, column, every, step), by partition, are for
+    the worker, ``columns`` the width of its samples."""
 
     def __init__(self, program: Program, arrays: Arrays, where: IntArray) -> None:
         self._program, self._arrays, self._where = program, arrays, where
@@ -148,20 +148,23 @@ class Probes:
             for i, place in enumerate(tap.places):
                 tap.places[i] = _moved(place, self.columns)
                 self.columns += place.width(blocks[place.block].n)
-        rows: list[tuple[int, int, int, int, int]] = []
+        rows: list[tuple[int, ...]] = []
         for p, pieces in enumerate(arrays.layout.subs):
             arrays.parts[p, 9] = len(rows)
             for sub in pieces:
-                n, start = blocks[sub.block].n, blocks[sub.block].start
+                n = blocks[sub.block].n
                 for tap in self.taps:
                     for place in (x for x in tap.places if x.block == sub.block):
                         sampled = [(place.kind, offset) for offset in place.offsets]
-                        sampled += [(ASLEEP, start)] * place.asleep
+                        if place.asleep:
+                            sampled.append((ASLEEP, arrays.due_offset[sub.block]))
                         for k, (kind, offset) in enumerate(sampled):
                             at = place.column + k * n + sub.first
-                            rows.append((kind, offset + sub.first, sub.n, at, tap.every))
+                            apart = 1 if kind == OUTPUT else arrays.state_step[sub.block]
+                            origin = offset + sub.first * apart
+                            rows.append((kind, origin, sub.n, at, tap.every, apart))
             arrays.parts[p, 10] = len(rows)
-        self.rows = np.array(rows, np.int64).reshape(-1, 5)
+        self.rows = np.array(rows, np.int64).reshape(-1, 6)
 
     # -- while running ------------------------------------------------------------------------
     def take(self, first: int, samples: NDArray[Any]) -> None:
@@ -247,11 +250,13 @@ def read_now(
         if block.population != population:
             continue
         place = _place(arrays, k, block, variable, where, owner)
-        arena = arrays.out if place.kind == OUTPUT else arrays.state
-        states = [arena[at : at + block.n] for at in place.offsets]
+        arena, step = arrays.state, arrays.state_step[k]
+        if place.kind == OUTPUT:
+            arena, step = arrays.out, 1
+        states = [arena[at : at + block.n * step : step] for at in place.offsets]
         if place.asleep:
-            since = arrays.sleep.since[block.start : block.start + block.n]
-            states = catch_up(arrays, k, states, np.maximum(0, tick - 1 - since))
+            missed = tick - arrays.due(k, block.n).astype(np.int64)
+            states = catch_up(arrays, k, states, np.maximum(0, missed))
         by, plus = _units(block, variable)
         found[place.index] = states[place.which] * by + plus
     return found

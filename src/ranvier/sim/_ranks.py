@@ -309,10 +309,12 @@ class RankSession(Session):
         a, low, high = self._arrays, int(self._bounds[rank]), int(self._bounds[rank + 1])
         none = [np.zeros(0, np.int64)]
         if name == "state":
+            columns = [((k, a.state_step[k]), at) for (k, _), at in a.state_offset.items()]
+            columns += [((k, a.state_step[k]), at) for k, at in a.due_offset.items()]
             found = [
-                np.arange(at + sub.first, at + sub.first + sub.n)
+                at + step * np.arange(sub.first, sub.first + sub.n)
                 for sub in self._pieces(rank)
-                for (block, _), at in a.state_offset.items()
+                for (block, step), at in columns
                 if block == sub.block
             ]
             return np.concatenate(none + found)

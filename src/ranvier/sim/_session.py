@@ -89,9 +89,6 @@ class Session(Inspected, Weighted, Streaming):
             np.zeros((a.layout.threads, 3 * ROWS_IN_HAND), np.int64),
             np.zeros((a.layout.threads, ROWS_IN_HAND), self._dtype),
         )
-        self._sleep = (
-            (a.sleep.touched, a.sleep.awake, a.sleep.since, a.sleep.table) if a.make.lazy else ()
-        )
         self._clock = np.zeros(len(a.subs) + a.layout.parts + a.layout.threads, np.int64)
         self._samples = {}
         self._sink = None
@@ -135,9 +132,10 @@ class Session(Inspected, Weighted, Streaming):
             there = given.get(name)
             if there is None or there.shape != array.shape or there.dtype != array.dtype:
                 raise fail("damaged-bundle", "checkpoint", f"{name} is missing or misshapen")
-            if name in ("state", "out", "since"):
+            if name in ("state", "out"):
                 array[...] = there
-        if self._sleep:
+        if a.make.lazy:
+            a.check_due(self.program, state.tick)
             a.sleep.rouse(a.subs, given["awake"])
         self._tick = self._first = self._oldest = state.tick
         self._put_sent(state.tick, dict(given))
@@ -193,16 +191,16 @@ class Session(Inspected, Weighted, Streaming):
     def _moving(self) -> dict[str, NDArray[Any]]:
         """What a tick changes, beside the events under way."""
         a = self._arrays
-        asleep = {"awake": a.sleep.awake, "since": a.sleep.since} if self._sleep else {}
+        asleep = {"awake": a.sleep.awake} if a.make.lazy else {}
         learned = {f"{k}/{n}": getattr(p, n) for k, p in enumerate(a.plastic) for n in CHANGING}
         return {**asleep, **learned, "state": a.state, "out": a.out}
 
     def _fixed(self) -> dict[str, NDArray[Any]]:
         """What a checkpoint holds of neurons and fixed synapses, whatever the partitions are."""
         a = self._arrays
-        asleep = {"awake": a.sleep.by_neuron(a.subs), "since": a.sleep.since}
+        neurons = self.program.neurons
         return {
-            **(asleep if self._sleep else {}),
+            **({"awake": a.sleep.by_neuron(a.subs, neurons)} if a.make.lazy else {}),
             "state": a.state,
             "out": a.out,
             "synapse_weight": a.synapses.packed_weight(),
@@ -345,7 +343,7 @@ class Session(Inspected, Weighted, Streaming):
             a.synapses.reach, a.synapses.target,
             a.synapses.weight, *self._rows, self._counts, self._counters, recorder.tick,
             recorder.slot, recorder.value, recorder.filled, recorder.probes.rows, samples,
-            self._clock, fault, *self._sleep, *(a.gaps.arguments if a.gaps.used else ()),
+            self._clock, fault, *a.sleep.arguments, *(a.gaps.arguments if a.gaps.used else ()),
             *(x for p in a.plastic for x in p.arguments),
         )  # fmt: skip
         self._drive(first, stop, rest, fault)
@@ -393,8 +391,8 @@ class Session(Inspected, Weighted, Streaming):
         self._oldest = self._tick
         for p in self._arrays.plastic:
             p.reset(self._tick)
-        if self._sleep:
-            self._arrays.sleep.wake(self._arrays.subs, self._tick - 1)
+        if self._arrays.make.lazy:
+            self._arrays.wake(self.program, self._tick)
 
     def inject(self, population: str, ids: NDArray[np.int64], payload: Any = None) -> None:
         """Events of an input that belong to the tick just computed (from another chip)."""

@@ -1,7 +1,7 @@
 """The text of an update: the loop of one kernel over the neurons of one sub-block.
 
-Either over all of them, in blocks that stay in the first cache, or (lazy) over those that are awake
-or that something has reached. What varies is in :class:`Variant` and :class:`Make`.
+Over all of them, in blocks that stay in the first cache; :mod:`._update_lazy` leaves out those that
+sleep. What varies is in :class:`Variant` and :class:`Make`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ __all__ = [
     "BLOCK",
     "DRAW_WORDS",
     "SUB_FIELDS",
+    "WHOLE",
     "Make",
     "Variant",
     "indented",
     "more_arguments",
+    "odd_text",
     "update_text",
 ]
 
@@ -29,15 +31,14 @@ SUB_FIELDS = (
     "kind", "n", "first", "stride", "slot", "state", "param", "acc", "record", "counter", "random",
     "draw", "pitch", "rest", "awake", "lane",
 )  # fmt: skip
-"""Columns of the worker's table of sub-blocks (the part of a block that lies in one partition)."""
+"""Columns of the worker's table of sub-blocks (the part of a block that lies in one partition).
+``stride`` is the distance of a neuron's states, or of neighbours where a neuron's lie together."""
 BLOCK = 256
 """Neurons computed before their spikes are collected: their state stays in the first cache."""
 DRAW_WORDS = {"uniform": 1, "normal": 2, "poisson": 1}
 """Random words one draw takes."""
 
 
-POWER_BITS = 10
-"""A way to rest is walked in digits of so many bits: a table of the powers for each digit."""
 WHOLE = ("refractory_left", "reset_pending")
 """States that count: they are whole numbers whatever happens."""
 
@@ -116,84 +117,9 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
 {count}
     return at, rec"""
 
-_UPDATE_LAZY = """\
-def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, who, streams, draws,
-                   limits, limit_ptr, limit_of, history, hist_value, at, counts, counter, rec_tick,
-                   rec_slot, rec_value, rec, fault{more_arguments}):
-    # Only neurons that are awake or that something has reached; others are on their way to rest.
-    listed = row_a
-    n = subs[s, {n}]
-    b = 0
-    i0 = subs[s, {first}]
-    stride = subs[s, {stride}]
-    slot = subs[s, {slot}]
-    so = subs[s, {state}] + i0
-    po = subs[s, {param}]
-    xo = subs[s, {acc}]
-    pitch = subs[s, {pitch}]
-    record = subs[s, {record}]
-{slices}
-    words = pitch // 64
-    up = awake[subs[s, {awake}] : subs[s, {awake}] + words]
-{touch}
-    table = rest[subs[s, {rest}] :]
-    last = since[slot : slot + n]
-    found = 0
-    for w in range(words + 1):
-        word = u8(0)
-        if w < words:
-            word = {any}
-            if word == u8(0):
-                continue
-            was = up[w]
-            up[w] = u8(0)
-{untouch}
-        # Whom to look at is listed first, so that memory can be asked for their states in time.
-        while word != u8(0) or (w == words and found > 0):
-            if word != u8(0):
-                low = word & (~word + u8(1))
-                word = word ^ low
-                i = w * 64 + lowest_bit(low)
-                listed[found] = 2 * i + (1 if was & low else 0)
-                found += 1
-{prefetch}
-                if found < listed.shape[0]:
-                    continue
-            for f in range(found):
-                i = listed[f] >> 1
-                roused = listed[f] & 1
-{load}
-                missed = t - 1 - last[i]
-                k = {powers}
-                while missed > 0:
-                    if missed & {digit}:
-                        q = k + (missed & {digit}) * {power}
-{move}
-                    missed >>= {bits}
-                    k += {level}
-                last[i] = t
-                {results} = step{suffix}({arguments})
-{write}
-                if {odd}:
-                    if fault[0] < 0 or (fault[0] == t and fault[1] > slot + i):
-                        fault[0] = t
-                        fault[1] = slot + i
-                value = y
-                if value != 0:
-{spike}
-                if value != 0{waiting} or not (
-{bound}
-                ):
-                    up[i >> 6] |= u8(1) << u8(i & 63)
-            found = 0
-{count}
-    return at, rec"""
-
 
 def update_text(suffix: str, variant: Variant, make: Make) -> str:
     """The loop over the neurons of one sub-block, in blocks."""
-    if variant.states:
-        return _lazy_text(suffix, variant, make)
     kernel = variant.kernel
     slices: list[str] = []
     cut: list[str] = []
@@ -246,7 +172,7 @@ def update_text(suffix: str, variant: Variant, make: Make) -> str:
         results=", ".join(results) + ("," if len(results) == 1 else ""),
         arguments=", ".join(arguments),
         write=indented(12, write),
-        odd=indented(8, _odd(kernel)),
+        odd=indented(8, odd_text(kernel)),
         found=" or ".join(
             f"{x} - {x} != 0" for x in (*(f"s{k}[i]" for k, _ in enumerate(kernel.state)), "o[i]")
         ),
@@ -259,10 +185,10 @@ def update_text(suffix: str, variant: Variant, make: Make) -> str:
 def more_arguments(make: Make) -> str:
     """What an update is given beyond the arguments all makes have."""
     instant = ", nd, rows_p, run_p, target_p, weight_p" if make.instant else ""
-    return instant + (", touched_p, awake, since, rest, row_a" if make.lazy else "")
+    return instant + (", awake, due, listed, many, new, lag, rest, seen" if make.lazy else "")
 
 
-def _odd(kernel: Kernel) -> list[str]:
+def odd_text(kernel: Kernel) -> list[str]:
     """Sets ``odd`` where a number has stopped being one (x - x is then NaN)."""
     checked = [f"(s{k}[i] - s{k}[i])" for k, name in enumerate(kernel.state) if name not in WHOLE]
     if kernel.output != "spike":
@@ -274,85 +200,6 @@ def _odd(kernel: Kernel) -> list[str]:
         f"    zero = {' + '.join(checked)}",
         "    odd |= u4(zero != zero)",
     ]
-
-
-def _lazy_text(suffix: str, variant: Variant, make: Make) -> str:
-    """The loop over the neurons of one sub-block that cannot be left alone."""
-    kernel, d = variant.kernel, variant.states
-    slices = [f"s{k}_ = state[so + {k} * stride : so + {k} * stride + n]"
-              for k, _ in enumerate(kernel.state)]  # fmt: skip
-    slices += [f"x{k}_ = acc[xo + {k} * pitch : xo + {k} * pitch + n]"
-               for k, _ in enumerate(kernel.ports)]  # fmt: skip
-    slices += [f"p{k} = param[po + {k}]" for k, _ in enumerate(kernel.params)]
-    slices += ["o_ = out[slot : slot + n]"]
-    slices += [f"c{k} = 0" for k, _ in enumerate(kernel.counters)]
-    ports = range(len(kernel.ports))
-    results = [f"s{k}" for k, _ in enumerate(kernel.state)] + ["y"]
-    results += [f"d{k}" for k, _ in enumerate(kernel.counters)]
-    arguments = [f"s{k}" for k, _ in enumerate(kernel.state)] + [f"x{k}_[i]" for k in ports]
-    arguments += [f"p{k}" for k, _ in enumerate(kernel.params)]
-    rest, high, low, powers = 1, 1 + d, 1 + 2 * d, 1 + 3 * d
-    moved = [
-        " + ".join(
-            [*(f"table[q + {i * d + j}] * s{j}" for j in range(d)), f"table[q + {d * d + i}]"]
-        )
-        for i in range(d)
-    ]
-    bound = " + ".join(
-        f"max(table[{high + j}] * (s{j} - table[{rest + j}]), table[{low + j}]"
-        f" * (s{j} - table[{rest + j}]))"
-        for j in range(d)
-    )
-    left = [k for k, name in enumerate(kernel.state) if name == "refractory_left"]
-    spike = _worker.SPIKE.format(
-        store_value="hist_value[at] = value\n" if make.graded else "",
-        record_value="rec_value[rec] = value\n    " if make.graded else "",
-        send_now="",
-    )
-    # A sleeping neuron is not refractory and has put out 0: neither is read nor written again.
-    load = [f"s{k} = s{k}_[i]" for k, _ in enumerate(kernel.state) if k not in left]
-    load += [f"s{k} = table[0] - table[0]\nif roused:\n    s{k} = s{k}_[i]" for k in left]
-    write = [f"s{k}_[i] = s{k}" for k, _ in enumerate(kernel.state) if k not in left]
-    write += [f"x{k}_[i] = 0" for k in ports]
-    write += ["if roused or y != 0:", "    o_[i] = y", *(f"    s{k}_[i] = s{k}" for k in left)]
-    write += [f"c{k} += d{k}" for k, _ in enumerate(kernel.counters)]
-    columns = {name: str(k) for k, name in enumerate(SUB_FIELDS)}
-    touch = [f"t{k} = touched_p[(xo + {k} * pitch) // 64 : (xo + {k + 1} * pitch) // 64]"
-             for k in ports]  # fmt: skip
-    return _UPDATE_LAZY.format(
-        **{**columns, "rest": columns["rest"]},
-        suffix=suffix,
-        more_arguments=more_arguments(make),
-        slices=indented(4, slices),
-        touch=indented(4, touch),
-        any=" | ".join(["up[w]", *(f"t{k}[w]" for k in ports)]),
-        untouch=indented(12, [f"t{k}[w] = u8(0)" for k in ports]),
-        load=indented(16, load),
-        prefetch=indented(
-            16,
-            [
-                *(f"prefetch(s{k}_, i)" for k, _ in enumerate(kernel.state) if k not in left),
-                *(f"prefetch(x{k}_, i)" for k in ports),
-                "prefetch(last, i)",
-            ],
-        ),
-        powers=powers,
-        power=d * d + d,
-        digit=(1 << POWER_BITS) - 1,
-        bits=POWER_BITS,
-        level=(d * d + d) << POWER_BITS,
-        move=indented(24, [", ".join(f"s{i}" for i in range(d)) + (" = " + ", ".join(moved))]),
-        results=", ".join(results) + ("," if len(results) == 1 else ""),
-        arguments=", ".join(arguments),
-        write=indented(16, write),
-        odd=" or ".join(f"{r} - {r} != 0" for r in results[: len(kernel.state) + 1]),
-        spike=textwrap.indent(spike, " " * 20).rstrip(),
-        waiting="".join(f" or s{k} != 0" for k in left),
-        bound=" " * 20 + f"{bound} < table[0]",
-        count=indented(
-            4, [f"counter[subs[s, 9] + {k}] += c{k}" for k, _ in enumerate(kernel.counters)]
-        ),
-    )
 
 
 def indented(spaces: int, lines: Sequence[str]) -> str:

@@ -109,12 +109,13 @@ def add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more}):
             for k in range(b - a):
                 acc[at[k]] += w[k]{times_value}
                 {touch_one}
+    {return_met}
 
 
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
 def arrive(t, oldest, lanes, delays, depth, hist_base, hist_cap, hist_n, history, hist_value,
            ev_first, ev_ptr, ev_source, ev_value, acc, row_ptr, row_run, reach, target, weight,
-           row_a, row_b, row_at, row_v{more}):
+           row_a, row_b, row_at, row_v{more_arrive}):
     # What reaches these accumulators at tick t: the earliest sent first, inputs before neurons,
     # each in the order of their numbers, as lanes are. Rows are looked up in advance so that they
     # can be fetched.
@@ -122,6 +123,7 @@ def arrive(t, oldest, lanes, delays, depth, hist_base, hist_cap, hist_n, history
     runs = row_run.shape[0] > 1
     far = reach.shape[0] > 1
     most = row_a.shape[0]
+    {no_met}
     m = 0
     for k in range(nd - 1, -1, -1):
         # What neurons send without delay is added as they send it.
@@ -164,9 +166,10 @@ def arrive(t, oldest, lanes, delays, depth, hist_base, hist_cap, hist_n, history
                 {keep_value}
                 m += 1
                 if m == most:
-                    add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more})
+                    {met}add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more})
                     m = 0
-    add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more})
+    {met}add_rows(m, row_a, row_b, row_at, row_v, acc, target, weight{more})
+    {return_met}
 """
 
 GAP_ARGUMENTS = """,
@@ -213,7 +216,8 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
     z = scratch[me]
     tally = tallies[me]
     lanes = hist_base.shape[0]
-{nd}    for t in range(first, last):
+{nd}    {rouse}
+    for t in range(first, last):
         h = t % depth
         for p in range(parts):
             if part_table[p, {owner}] != me:
@@ -226,11 +230,12 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
             lo = part_table[p, {synapse}]
             target_p = target[lo : lo + part_table[p, {synapses}]]
             weight_p = weight[lo : lo + part_table[p, {synapses}]]
-            {touched_p}
+            {word_p}
             {tic}
-            arrive(t, oldest, lanes, delays, depth, hist_base, hist_cap, hist_n, history,
+            {met}arrive(t, oldest, lanes, delays, depth, hist_base, hist_cap, hist_n, history,
                    hist_value, ev_first, ev_ptr, ev_source, ev_value, acc_p, rows_p, run_p, reach_p,
                    target_p, weight_p, row_a, row_b, row_at, row_v[me]{more_arrive})
+            {gather}
             {gap_arrive}
             {learn_arrive}
             {toc_arrive}
@@ -254,10 +259,11 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
                 n = probes[q, 2]
                 origin = probes[q, 1]
                 column = probes[q, 3]
+                apart = probes[q, 5]
                 sample = traces[t - start]
                 if probes[q, 0] == 0:
                     for i in range(n):
-                        sample[column + i] = state[origin + i]
+                        sample[column + i] = state[origin + i * apart]
                 {sample_asleep}
                 else:
                     for i in range(n):
