@@ -99,7 +99,9 @@ def lay_out(
     ``ports[k]`` is the number of ports of block k. ``groups`` are blocks to be cut at the same
     places (see :func:`ranvier.sim._ties.ties`); None keeps everything in one partition. ``aligned``
     lets every port begin at a multiple of GRAIN, so that one word of bits has neurons of one port
-    only. ``ranks`` are the number of this rank and how many share the work, with ``threads`` each.
+    only, and partitions be wider than 16 bits: where most neurons sleep few synapses are touched,
+    and looking up a row costs more than what it holds. ``ranks`` are the number of this rank and
+    how many share the work, with ``threads`` each.
     """
     me, size = ranks
     given: Any = threads

@@ -18,7 +18,7 @@ __all__ = ["Recorder"]
 
 IntArray = NDArray[np.int64]
 
-MOST_EVENTS = 1 << 24
+MOST_EVENTS = 1 << 26
 """Places for events of one call of the worker; memory is only taken where events fall."""
 TRACE_BYTES = 1 << 27
 """Memory for sampled values before they are taken out."""

@@ -106,7 +106,7 @@ class Sleep:
         self.ticks = state.view(np.int64 if state.itemsize == 8 else np.int32)
         self.arguments = (
             self.awake, word_of, np.concatenate(sub_of).astype(np.int32),
-            np.zeros(64 * words, np.int32), np.zeros(2 * len(subs), np.int64),
+            np.zeros(64 * words, np.int32), np.zeros(16 * len(subs), np.int64),
             np.zeros((layout.threads, most), np.int32),
             np.zeros((layout.threads, BLOCK), np.int64), self.table, self.ticks,
         )  # fmt: skip

@@ -76,7 +76,8 @@ awake[q] = grown
 new[met] = (q << 6) | ({at} & 63)
 met += np.int64(grown != word)"""
 
-# Every call of the worker begins with the lists that the bits of the awake make.
+# Every call of the worker begins with the lists that the bits of the awake make. ``many`` has the
+# lengths of a sub-block's list, of the awake alone and of all, a cache line or two from the next's.
 _ROUSE = """\
 new = fresh[me]
     lag = lags[me]
@@ -92,8 +93,8 @@ new = fresh[me]
                     word ^= low
                     listed[64 * subs[s, {awake}] + found] = 64 * w + lowest_bit(low)
                     found += 1
-            many[2 * s] = found
-            many[2 * s + 1] = found"""
+            many[16 * s] = found
+            many[16 * s + 1] = found"""
 
 _WORD_P = """\
 first_word = part_table[p, {acc}] // 64
@@ -104,8 +105,8 @@ for f in range(met):
                 j = np.int64(new[f])
                 s = np.int64(sub_of[j >> 6])
                 origin = 64 * subs[s, {awake}]
-                listed[origin + many[2 * s + 1]] = j - origin
-                many[2 * s + 1] += 1
+                listed[origin + many[16 * s + 1]] = j - origin
+                many[16 * s + 1] += 1
                 prefetch(state, subs[s, {state}] + (subs[s, {first}] + j - origin)
                          * subs[s, {stride}])"""
 
@@ -179,8 +180,8 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
     up = awake[lo : lo + pitch // 64]
     members = listed[64 * lo : 64 * lo + n]
     table = rest[subs[s, {rest}] :]
-    old = many[2 * s]
-    total = many[2 * s + 1]
+    old = many[16 * s]
+    total = many[16 * s + 1]
     kept = 0
     fired = 0
 {slices}
@@ -247,8 +248,8 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
 {store_left_too}
                 new[fired] = i
                 fired += 1
-    many[2 * s] = kept
-    many[2 * s + 1] = kept
+    many[16 * s] = kept
+    many[16 * s + 1] = kept
     sort(new, fired)
     b = 0
     for f in range(fired):
