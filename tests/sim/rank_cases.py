@@ -1,6 +1,6 @@
 """Run by mpiexec, for test_ranks.py: programs on all ranks against the same programs on one.
 
-    mpiexec -n 4 python rank_cases.py same FOLDER | error | interrupt
+    mpiexec -n 4 python rank_cases.py same FOLDER | learn FOLDER | error
 
 Rank 0 prints one line of JSON: what differed (``same``), or what was raised.
 """
@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+import test_plastic  # pyright: ignore[reportMissingImports]
+
 import nets  # pyright: ignore[reportMissingImports]
 from ranvier import sim
 from ranvier.compile import Program, compile, passes_from_text
@@ -208,6 +211,55 @@ def check_weights(program: Program, comm: Any) -> list[str]:
     return [] if np.array_equal(after, before * 2) and before.any() else ["weights"]
 
 
+def check_learning(comm: Any, folder: Path) -> dict[str, Any]:
+    """All rules: run, read, written in between, and gone on with from a checkpoint."""
+    first, ticks = comm.Get_rank() == 0, test_plastic.TICKS
+    program = compile(test_plastic.network(), "ideal", dt=test_plastic.DT)
+    events, found = test_plastic.stimulus(), {}
+
+    def live(session: sim.Session, kept: list[Any], state: State | None) -> sim.Session:
+        session.sample_weights("reward", every=50)
+        for begin, end in ((0, 90), (90, 170), (170, ticks)):
+            if state is not None and begin < 170:
+                continue
+            part = {k: e.window(begin, end) for k, e in events.items()}
+            session.advance(part, ticks=end - begin)
+            kept.append({name: session.weights(name) for name in test_plastic.LEARNT})
+            if end == 90:
+                session.set_weights("triplet", session.weights("triplet")[::-1].copy())
+            if end == 170:
+                kept.append(session.state())
+        return session
+
+    def compare(what: str, state: State | None) -> None:
+        mine: list[Any] = []
+        session = live(sim.RankSession(program, state, comm=comm), mine, state)
+        recording = session.recording(state=True)
+        if not first:
+            found["weights"] = [w for w in mine if isinstance(w, dict)]
+            return
+        theirs: list[Any] = []
+        alone = live(sim.Session(program, state, threads=1), theirs, state)
+        found[what] = differences(recording, alone.recording(state=True))
+        if state is None:
+            mine[2].save(folder / f"{comm.Get_size()}.rvs")
+        for a, b in zip(mine, theirs, strict=True):
+            one, other = (x.arrays if isinstance(x, State) else x for x in (a, b))
+            found[what] += [k for k in one.keys() ^ other.keys()]
+            found[what] += [k for k, v in other.items() if not same(one[k], v)]
+        found["weights"] = [w for w in mine if isinstance(w, dict)]
+        found["spikes"] = sum(int(c.sum()) for c in recording.counts.values())
+
+    compare("learnt", None)
+    comm.Barrier()
+    for path in sorted(folder.glob("*.rvs")):  # of this and of other numbers of ranks
+        state = State.load(path)
+        compare(f"from {path.stem}", state)
+    last = comm.allgather(found.pop("weights")[-1])
+    found["alike"] = [k for other in last for k, w in other.items() if not same(w, last[0][k])]
+    return found
+
+
 def main(what: str, folder: str = "") -> None:
     comm = sim.world()
     if what == "same":
@@ -215,6 +267,8 @@ def main(what: str, folder: str = "") -> None:
             name: check_program(name, program, comm, Path(folder))
             for name, program in programs().items()
         }
+    elif what == "learn":
+        found = check_learning(comm, Path(folder))
     else:
         found = raised(what, comm)
     if comm.Get_rank() == 0:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,6 @@ from ranvier.plasticity import (
     Trace,
     get,
 )
-from ranvier.sim._ranks import RankSession
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "plasticity"))
@@ -412,10 +410,3 @@ def test_parts_of_a_system_learn() -> None:
         for s in range(want.weight.size):
             want.drift(s, TICKS - 1)
         np.testing.assert_array_equal(session.weights(projection.name), want.weight)
-
-
-def test_several_ranks_are_refused(program: Program) -> None:
-    two: Any = SimpleNamespace(rank=0, ranks=2)
-    with pytest.raises(RanvierError, match="stays on one rank") as caught:
-        RankSession._arrange(two, program, 1, False)
-    assert "several threads" in str(caught.value)

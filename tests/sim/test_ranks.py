@@ -73,6 +73,16 @@ def test_same_on_any_number_of_ranks(tmp_path: Path) -> None:
 
 
 @needs_mpi
+def test_learning_is_the_same_on_any_number_of_ranks(tmp_path: Path) -> None:
+    """Every rule; of four ranks, some have no synapses of a projection, or no neurons at all."""
+    for ranks in (2, 4, 1):
+        found = cases("learn", tmp_path, ranks=ranks)
+        assert found.pop("spikes") > 100
+        assert {"learnt", f"from {ranks}"} < found.keys()
+        assert not any(found.values()), (ranks, found)
+
+
+@needs_mpi
 def test_errors_are_alike() -> None:
     found = cases("error", ranks=2)
     assert found["alike"]

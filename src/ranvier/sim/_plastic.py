@@ -57,7 +57,11 @@ class _Listed:
 
 
 class Plastic:
-    """One plastic projection. ``order`` [synapses] is the canonical number of each stored one."""
+    """One plastic projection: those of its ``count`` synapses whose targets this rank computes.
+
+    ``order`` [stored] is the canonical number of each. What is read by synapse or by neuron is 0
+    for those of other ranks, so that the bits of all ranks together are the whole.
+    """
 
     def __init__(
         self, program: Program, layout: Layout, subs: IntArray, table: PlasticTable, dtype: Any
@@ -69,6 +73,7 @@ class Plastic:
         kernel = self.kernel
         block = program.blocks[table.block]
         listed = self._list()
+        self.count = listed.pre.size
         self.delays = np.unique(listed.tick).astype(np.int64)
         nd = max(1, self.delays.size)
         column = np.searchsorted(self.delays, listed.tick)
@@ -86,7 +91,7 @@ class Plastic:
         row_at = at_sub = 0
         widest = max((sub.n for pieces in layout.subs for sub in pieces), default=0)
         narrow = np.uint16 if widest <= 1 << 16 else np.uint32
-        for pieces in layout.subs:
+        for p, pieces in enumerate(layout.subs):
             place = (-1, 0, 0, 0, row_at, row_at, 0)
             for k, sub in enumerate(pieces):
                 if sub.block != table.block:
@@ -94,6 +99,9 @@ class Plastic:
                 inside = np.flatnonzero(
                     (listed.post >= sub.first) & (listed.post < sub.first + sub.n)
                 )
+                if layout.owner[p] < 0:
+                    before += np.bincount(key[inside], minlength=before.size)
+                    continue
                 # by target within a row, so that no partition changes a synapse's identity
                 whole_key = key[inside] * block.n + listed.post[inside]
                 inside = inside[np.argsort(whole_key, kind="stable")]
@@ -201,7 +209,7 @@ class Plastic:
         """Weights as they are after all ticks before ``tick``, in canonical order; changes
         nothing."""
         weight, _ = self._swept("advance_rows", tick)
-        found = np.empty(weight.size, np.float64)
+        found = np.zeros(self.count, np.float64)
         found[self.order] = weight
         return found
 
@@ -283,24 +291,30 @@ class Plastic:
         """Independent of the layout: by synapse, by (source, delay), by neuron. ``tick`` is the
         next to be computed."""
         self.sweep(tick)
-        size, width = self.order.size, self.table.sources * max(1, self.delays.size)
-        weight, syn = np.empty_like(self.weight), np.empty_like(self.syn)
+        width = self.table.sources * max(1, self.delays.size)
+        weight = np.zeros(self.count, self.weight.dtype)
+        syn = np.zeros((len(self.syn), self.count))
         weight[self.order] = self.weight
         syn[:, self.order] = self.syn
         row_last = np.zeros(width, np.int64)
         row_trace = np.zeros((width, self.row_trace.shape[1]))
         row_last[self.row_key] = self.row_last
         row_trace[self.row_key] = self.row_trace
-        used = int(np.argmax(self.places[:, 0] >= 0)) if size else 0
-        tables = [self._histories(p) for p in np.flatnonzero(self.places[:, 0] >= 0).tolist()]
+        n, kept = len(self.post_trace), len(self.kernel.history)
+        hist_tick, hist_trace = np.zeros((CAPACITY, n), np.int32), np.zeros((kept, CAPACITY, n))
+        post_trace = np.zeros_like(self.post_trace)
+        mine = np.flatnonzero(self.places[:, 0] >= 0).tolist()
+        for p in mine:
+            part = slice(self.places[p, 3], self.places[p, 3] + self.places[p, 2])
+            post_trace[part] = self.post_trace[part]
+            hist_tick[:, part], hist_trace[:, :, part] = self._histories(p)
+        used = mine[:1]  # they are alike in all partitions that have synapses
         return {
             "weight": weight, "syn": syn, "row_last": row_last, "row_trace": row_trace,
-            "post_trace": self.post_trace.copy(), "hist_since": self.hist_since[used].copy(),
-            "hist_tick": np.concatenate([t for t, _ in tables], axis=1),
-            "hist_trace": np.concatenate([t for _, t in tables], axis=2),
-            "fresh": np.array([self.fresh]),
-            "mod_tick": self.mod_tick[used, :1].copy(),
-            "mod_value": self.mod_value[used, :1].copy(),
+            "post_trace": post_trace, "hist_tick": hist_tick, "hist_trace": hist_trace,
+            "hist_since": self.hist_since[used].sum(0), "fresh": np.array([self.fresh]),
+            "mod_tick": self.mod_tick[used, :1].sum(0),
+            "mod_value": self.mod_value[used, :1].sum(0),
         }  # fmt: skip
 
     def restore(self, given: dict[str, NDArray[Any]]) -> None:

@@ -120,15 +120,6 @@ class RankSession(Session):
         )
 
     def _arrange(self, program: Program, threads: int | None, profile: bool) -> Arrays:
-        if program.plastic and self.ranks > 1:
-            raise fail(
-                "local-ranks",
-                program.name,
-                "has plasticity, which stays on one rank for now",
-                got=f"{self.ranks} ranks",
-                limit="1 rank",
-                hint="run on one rank with several threads",
-            )
         a = build(program, threads=threads, profile=profile, ranks=(self.rank, self.ranks))
         if a.make.instant and not a.layout.tied and self.ranks > 1:
             raise fail(
@@ -412,11 +403,12 @@ class RankSession(Session):
 
     def state(self) -> State:
         """As :meth:`Session.state`; whole on rank 0, without arrays on the others."""
-        arrays = self._fixed_of_all()
+        arrays = {name: array.copy() for name, array in self._fixed_of_all().items()}
+        arrays["synapse_origin"] = self._arrays.synapses.origin
+        self._write_learned(arrays["synapse_weight"])
+        arrays |= self._learned()
         if self.rank:
             return State(self._tick, {}, self.program.hash)
-        arrays = {name: array.copy() for name, array in arrays.items()}
-        arrays["synapse_origin"] = self._arrays.synapses.origin
         return State(self._tick, {**arrays, **self._sent()}, self.program.hash)
 
     def recording(self, *, state: bool = False) -> Recording:
@@ -444,10 +436,20 @@ class RankSession(Session):
 
     def weights(self, projection: str) -> NDArray[np.float64]:
         """As :meth:`Session.weights`, on every rank."""
+        if self._plastic(projection) is not None:
+            return super().weights(projection)
         s = self._arrays.synapses
         weight = self._assemble(s.packed_weight(), lambda rank: self._share("synapse_weight", rank))
         self._comm.Bcast(_bytes(weight), 0)
         return projection_weights(self.program, projection, weight, s.packed_target, s.origin)
+
+    def _united(self, array: NDArray[Any]) -> NDArray[Any]:
+        from mpi4py import MPI
+
+        whole = np.empty_like(array)
+        words = (np.ascontiguousarray(x).reshape(-1).view(np.uint32) for x in (array, whole))
+        self._comm.Allreduce(*([w, MPI.UINT32_T] for w in words), MPI.BOR)
+        return whole
 
     def _from_first(self, state: State | None) -> State | None:
         """Rank 0's state, on every rank."""

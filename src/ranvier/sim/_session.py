@@ -241,12 +241,8 @@ class Session(Inspected, Weighted, Streaming):
         """
         arrays = {name: array.copy() for name, array in self._fixed().items()}
         arrays["synapse_origin"] = self._arrays.synapses.origin
-        for p in self._arrays.plastic:
-            if p.packed is not None:
-                arrays["synapse_weight"][p.packed] = p.weights(self._tick)
-            kept = p.state(self._tick)
-            arrays |= {f"plastic/{p.table.name}/{name}": value for name, value in kept.items()}
-        return State(self._tick, {**arrays, **self._sent()}, self.program.hash)
+        self._write_learned(arrays["synapse_weight"])
+        return State(self._tick, {**arrays, **self._learned(), **self._sent()}, self.program.hash)
 
     # -- running ------------------------------------------------------------------------------
     @property

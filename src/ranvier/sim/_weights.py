@@ -33,7 +33,7 @@ class Weighted:
         """
         plastic = self._plastic(projection)
         if plastic is not None:
-            return plastic.in_order(plastic.weights(self._tick))
+            return plastic.in_order(self._united(plastic.weights(self._tick)))
         s = self._arrays.synapses
         return projection_weights(
             self.program, projection, s.packed_weight(), s.packed_target, s.origin
@@ -50,7 +50,7 @@ class Weighted:
         plastic = self._plastic(projection)
         if plastic is not None:
             values = np.asarray(weights, np.float64)
-            _check_weights(projection, values, plastic.order.size)
+            _check_weights(projection, values, plastic.count)
             plastic.write(plastic.from_order(values), self._tick)
             return self.weights(projection)
         table = find_projection(self.program, projection)
@@ -99,10 +99,10 @@ class Weighted:
         if every < 1:
             raise fail("window", "sample_weights.every", "must be at least 1 tick", got=every)
         chosen: Any = slice(None) if ids is None else np.asarray(ids, np.int64)
-        if ids is not None and np.any((chosen < 0) | (chosen >= plastic.order.size)):
+        if ids is not None and np.any((chosen < 0) | (chosen >= plastic.count)):
             raise fail(
                 "weights-shape", f"sample_weights({projection}).ids", "are out of range",
-                limit=f"0..{plastic.order.size - 1}",
+                limit=f"0..{plastic.count - 1}",
             )  # fmt: skip
         self._samples[projection] = (every, chosen, [], [])
 
@@ -126,6 +126,24 @@ class Weighted:
             for projection, (_, _, ticks, rows) in self._samples.items()
             if rows
         }
+
+    def _united(self, array: NDArray[Any]) -> NDArray[Any]:
+        """What is 0 but for one's own, with the share of every rank."""
+        return array
+
+    def _learned(self) -> dict[str, NDArray[Any]]:
+        """For a checkpoint: what plastic projections hold."""
+        return {
+            f"plastic/{p.table.name}/{name}": self._united(value)
+            for p in self._arrays.plastic
+            for name, value in p.state(self._tick).items()
+        }
+
+    def _write_learned(self, packed: NDArray[Any]) -> None:
+        """Weights as they are now into those of all packed synapses."""
+        for p in self._arrays.plastic:
+            if p.packed is not None:
+                packed[p.packed] = self._united(p.weights(self._tick))
 
     def _plastic(self, projection: str) -> Plastic | None:
         return next((p for p in self._arrays.plastic if p.table.name == projection), None)
