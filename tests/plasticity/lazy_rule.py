@@ -8,8 +8,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from rule_arrays import RuleArrays, allocate  # pyright: ignore[reportMissingImports]
 
-from ranvier.plasticity import PlasticityRule, RuleArrays, RuleKernel, allocate, discretise
+from ranvier.plasticity import PlasticityRule, RuleKernel, discretise
 
 
 @cache

@@ -24,7 +24,6 @@ from ranvier.plasticity import (
     SynapseVariable,
     ThirdFactor,
     Trace,
-    allocate,
     discretise,
     from_sum_of_products,
     get,
@@ -173,9 +172,6 @@ def test_parameters_are_checked():
             discretise(STDP, values, 1e-3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(RanvierError, match="dt"):
         discretise(STDP, {}, 0.0)
-    with pytest.raises(RanvierError, match="small a history"):
-        allocate(discretise(STDP, {}, 1e-3), [0, 1], np.zeros(1, np.uint32), np.zeros(1),
-                 neurons=1, capacity=1)  # fmt: skip
 
 
 def test_sum_of_products_is_pair_stdp():

@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ranvier.apps._app import Recipe
-from ranvier.apps.cuba import DEGREE, NEURONS, random_pair
-from ranvier.errors import fail
+from ranvier.apps.cuba import random_pair
 from ranvier.network import Network
 from ranvier.neurons import NeuronModel, Parameter, Port
 
@@ -68,12 +67,8 @@ def coba(scale_n: float = 1.0, scale_k: float = 1.0, *, seed: int = 1, dt: float
 
     Raises RanvierError for a scale that is not positive.
     """
-    if not (scale_n > 0 and scale_k > 0):
-        raise fail("app-scale", "coba", "a scale must be positive", got=min(scale_n, scale_k))
-    neurons, degree = max(10, round(NEURONS * scale_n)), max(1, round(DEGREE * scale_k))
-    weights = (WEIGHT_EXC / scale_k, WEIGHT_INH / scale_k)
-    initial = initial_states(neurons, seed)
-    return random_pair("coba", neurons, degree, MODEL, weights, initial, seed=seed, dt=dt)
+    weights = (WEIGHT_EXC, WEIGHT_INH)
+    return random_pair("coba", MODEL, (scale_n, scale_k), weights, initial_states, seed=seed, dt=dt)
 
 
 APP = Recipe(

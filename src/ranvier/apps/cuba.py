@@ -9,6 +9,7 @@ with scale 1 = 4,000 neurons; the number of synapses of a neuron (80 on average)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,20 +55,25 @@ MODEL = NeuronModel(
 
 
 def random_pair(
-    name: str, neurons: int, degree: int, model: NeuronModel, weights: tuple[float, float],
-    initial: dict[str, Any], *, seed: int, dt: float,
+    name: str, model: NeuronModel, scale: tuple[float, float], weights: tuple[float, float],
+    initial: Callable[[int, int], dict[str, Any]], *, seed: int, dt: float,
 ) -> Network:  # fmt: skip
-    """Four of five neurons excite; every pair is connected with probability degree/neurons.
+    """4,000 neurons of 80 synapses, times ``scale``; four of five excite.
 
-    ``weights`` of excitation and inhibition go to the ports exc and inh; delays are one tick.
-    ``initial`` states [neurons] are cut at the border.
+    ``weights`` of excitation and inhibition, over the scale of the synapses, go to the ports exc
+    and inh; delays are one tick. ``initial(neurons, seed)`` are states [neurons]. Raises
+    RanvierError for a scale that is not positive.
     """
+    if not all(s > 0 for s in scale):
+        raise fail("app-scale", name, "a scale must be positive", got=min(scale))
+    neurons, degree = max(10, round(NEURONS * scale[0])), max(1, round(DEGREE * scale[1]))
+    states = initial(neurons, seed)
     sizes = {"E": neurons * 4 // 5}
     sizes["I"] = neurons - sizes["E"]
     cut = {"E": slice(0, sizes["E"]), "I": slice(sizes["E"], None)}
     populations = tuple(
         Population(
-            name=p, shape=(n,), model=model, initial={k: v[cut[p]] for k, v in initial.items()}
+            name=p, shape=(n,), model=model, initial={k: v[cut[p]] for k, v in states.items()}
         )
         for p, n in sizes.items()
     )
@@ -76,7 +82,7 @@ def random_pair(
             source=pre, target=post, port=port, delay=dt,
             connectivity=Rule(
                 "fixed_probability", sizes[pre], sizes[post], {"p": min(1.0, degree / neurons)},
-                weight, seed * 4 + 2 * k + j,
+                weight / scale[1], seed * 4 + 2 * k + j,
             ),
         )
         for k, (pre, port, weight) in enumerate(
@@ -89,20 +95,19 @@ def random_pair(
     )
 
 
+def initial_states(neurons: int, seed: int) -> dict[str, np.ndarray]:
+    """Potentials anywhere between reset and threshold."""
+    reset, threshold = MODEL.defaults["v_reset"], MODEL.defaults["v_threshold"]
+    return {"v": reset + np.random.default_rng(seed).random(neurons) * (threshold - reset)}
+
+
 def cuba(scale_n: float = 1.0, scale_k: float = 1.0, *, seed: int = 1, dt: float = 1e-4) -> Network:
     """The network with ``scale_n`` * 4,000 neurons of ``scale_k`` * 80 synapses.
 
     Raises RanvierError for a scale that is not positive.
     """
-    if not (scale_n > 0 and scale_k > 0):
-        raise fail("app-scale", "cuba", "a scale must be positive", got=min(scale_n, scale_k))
-    neurons = max(10, round(NEURONS * scale_n))
-    rng = np.random.default_rng(seed)
-    reset, threshold = MODEL.defaults["v_reset"], MODEL.defaults["v_threshold"]
-    initial = {"v": reset + rng.random(neurons) * (threshold - reset)}
-    weights = (WEIGHT_EXC / scale_k, WEIGHT_INH / scale_k)
-    degree = max(1, round(DEGREE * scale_k))
-    return random_pair("cuba", neurons, degree, MODEL, weights, initial, seed=seed, dt=dt)
+    weights = (WEIGHT_EXC, WEIGHT_INH)
+    return random_pair("cuba", MODEL, (scale_n, scale_k), weights, initial_states, seed=seed, dt=dt)
 
 
 APP = Recipe(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from ranvier.errors import RanvierError, fail, suggest, unknown
 from ranvier.neurons._dimensions import check_unit, unit_of
-from ranvier.neurons._expr import FUNCTIONS, Expr, Sym, depth, names, next_name, parse, size
+from ranvier.neurons._expr import Expr, Sym, depth, names, next_name, parse, size
 from ranvier.neurons._parts import (
     METHOD_NAMES,
     Equation,
@@ -22,6 +21,7 @@ from ranvier.neurons._parts import (
     PortKind,
     Rounding,
 )
+from ranvier.neurons._statement import ASSIGNMENT, NAME, check_title, claim, is_number
 from ranvier.units import DIMENSIONLESS, Unit, parse_unit
 
 if TYPE_CHECKING:
@@ -41,43 +41,38 @@ __all__ = [
 
 RESERVED = frozenset({"dt", "out", "math", "refractory_left", "refractory_ticks", "reset_pending"})
 MAX_ITEMS, MAX_EXPANDED, MAX_EXPANDED_DEPTH = 64, 2000, 60
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _ODE = re.compile(r"\s*d(?P<name>\w{1,40})\s*/\s*dt\s*=(?!=)(?P<rest>.*)", re.ASCII)
 _DISCRETE = re.compile(
     r"\s*(?P<name>\w{1,40})\s*\[\s*n\s*\+\s*1\s*\]\s*=(?!=)(?P<rest>.*)", re.ASCII
 )
-_ALGEBRAIC = re.compile(r"\s*(?P<name>\w{1,40})\s*=(?!=)(?P<rest>.*)", re.ASCII)
 _HEADS: dict[EquationKind, re.Pattern[str]] = {
-    "ode": _ODE, "discrete": _DISCRETE, "algebraic": _ALGEBRAIC,
+    "ode": _ODE, "discrete": _DISCRETE, "algebraic": ASSIGNMENT,
 }  # fmt: skip
 _FORMS = "'dv/dt = ... : V', 'v[n+1] = ... : V' or 'y = ... : V'"
 
 
 def check(model: NeuronModel) -> None:
     """Everything that can be wrong with a model, most basic first."""
-    if not isinstance(model.name, str) or not _MODEL_NAME.fullmatch(model.name):
-        raise fail("bad-name", "neuron model", "not a model name", got=repr(model.name)[:80],
-                   limit="letters, digits, _ . - ; at most 64")  # fmt: skip
+    check_title(model.name, "neuron model", "model")
     _check_types(model)
     known: dict[str, str] = {}
     for parameter in model.parameters:
-        _claim(model, parameter.name, "parameter", known)
+        claim(model.where, parameter.name, "parameter", known, RESERVED)
         _check_si(model, f"parameter {parameter.name!r}", parameter.unit)
     for port in model.ports:
         if port.kind == "hold":
-            _claim(model, port.variable, "port variable", known)
+            claim(model.where, port.variable, "port variable", known, RESERVED)
         _check_si(model, f"port {port.name!r}", port.unit)
     _check_port_names(model)
     for port in model.ports:
         _check_scale(model, port)
     for noise in model.noises:
-        _claim(model, noise.name, "noise", known)
+        claim(model.where, noise.name, "noise", known, RESERVED)
         _check_noise(model, noise)
     if not model.equations:
         raise fail("no-equations", model.where, "a model needs an equation", limit=_FORMS)
     for equation in model.parsed:
-        _claim(model, equation.variable, "variable", known)
+        claim(model.where, equation.variable, "variable", known, RESERVED)
     kinds = {e.kind for e in model.parsed}
     if {"ode", "discrete"} <= kinds:
         raise fail("mixed-time", model.where, "differential and [n+1] equations do not mix",
@@ -103,7 +98,7 @@ def _check_types(model: NeuronModel) -> None:
         if isinstance(item, Port):
             texts += [item.variable, item.scale]
             one_of(model, f"port {item.name!r}: kind", item.kind, get_args(PortKind))
-        elif item.default is not None and not _is_number(item.default):
+        elif item.default is not None and not is_number(item.default):
             raise fail("bad-parameter", f"{model.where}, parameter {item.name!r}",
                        "the default must be a finite number", got=repr(item.default))  # fmt: skip
     for text in (*texts, model.doc, model.source):
@@ -126,34 +121,12 @@ def _check_types(model: NeuronModel) -> None:
     one_of(model, "method", model.method, (None, *METHOD_NAMES))
 
 
-def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) <= 1e300  # also false for nan
-    )
-
-
 def one_of(model: NeuronModel, what: str, value: object, allowed: tuple[object, ...]) -> None:
     """Raise RanvierError unless ``value`` is one of the choices."""
     if value not in allowed or isinstance(value, bool):
         raise fail("bad-model", f"{model.where}, {what}", "not one of the choices",
                    got=repr(value)[:80], limit=", ".join(map(repr, allowed)),
                    hint=suggest(str(value), map(str, allowed)))  # fmt: skip
-
-
-def _claim(model: NeuronModel, name: str, kind: str, known: dict[str, str]) -> None:
-    where = f"{model.where}, {kind} {name[:60]!r}"
-    if not _NAME.fullmatch(name) or "__" in name:
-        raise fail("bad-name", where, "not a name", limit="letters, digits and _, a letter first,"
-                   " at most 40, no double underscore")  # fmt: skip
-    if name in RESERVED or name in FUNCTIONS or keyword.iskeyword(name):
-        raise fail("reserved-name", where, "this name is reserved",
-                   limit=f"not {', '.join(sorted(RESERVED | set(FUNCTIONS)))} or a Python keyword",
-                   hint=f"rename it, e.g. {name}_")  # fmt: skip
-    if name in known:
-        raise fail("duplicate-name", where, f"already the name of a {known[name]}")
-    known[name] = kind
 
 
 def _check_si(model: NeuronModel, what: str, unit: str) -> None:
@@ -177,7 +150,7 @@ def _check_si(model: NeuronModel, what: str, unit: str) -> None:
 def _check_port_names(model: NeuronModel) -> None:
     seen: set[str] = set()
     for port in model.ports:
-        if not _NAME.fullmatch(port.name):
+        if not NAME.fullmatch(port.name):
             raise fail("bad-name", f"{model.where}, port {port.name[:60]!r}", "not a name",
                        limit="letters, digits and _, a letter first, at most 40")  # fmt: skip
         if port.name in seen:
@@ -324,7 +297,7 @@ def parse_threshold(model: NeuronModel) -> Expr:
 def parse_reset(model: NeuronModel, text: str) -> tuple[str, Expr]:
     """Read ``"state = expression"``; the expression has its algebraic names replaced."""
     where = f"{model.where}, reset {text[:80]!r}"
-    match = _ALGEBRAIC.fullmatch(text) if len(text) <= 1200 else None
+    match = ASSIGNMENT.fullmatch(text) if len(text) <= 1200 else None
     if match is None:
         raise fail("bad-reset", where, "not an assignment", limit="e.g. 'v = v_reset'",
                    hint="comparisons belong in where(condition, a, b)")  # fmt: skip
@@ -343,7 +316,7 @@ def _check_initial(model: NeuronModel, state: str, value: object) -> None:
     if isinstance(value, str):
         expr = parse(value, where=where, allowed={p.name for p in model.parameters})
         check_unit(expr, model.units[state], model.units, where=where)
-    elif not _is_number(value):
+    elif not is_number(value):
         raise fail("bad-initial", where, f"{state!r} must start at a number or an expression",
                    got=repr(value)[:80])  # fmt: skip
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
-from ranvier.errors import fail, unknown
+from ranvier.errors import fail
 from ranvier.neurons._check import (
     MAX_ITEMS,
     check,
@@ -24,9 +24,13 @@ from ranvier.neurons._check import (
 )
 from ranvier.neurons._expr import Expr, Op, next_name, parse, substitute
 from ranvier.neurons._parts import Equation, Noise, Output, Parameter, Port, Rounding
+from ranvier.neurons._statement import find, read_fields, read_items
 from ranvier.units import DIMENSIONLESS, Unit, parse_unit
 
 __all__ = ["NeuronModel"]
+
+_NEEDED = ("name", "unit", "variable", "kind", "equations")
+"""Fields that a file must have, of whatever part has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,13 +138,13 @@ class NeuronModel:
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called ``name``; RanvierError with the legal names otherwise."""
-        return _find(self, "parameter", self.parameters, name)
+        return find(self.parameters, name, "parameter", self.where)
 
     def port(self, name: str | None = None) -> Port:
         """The port called ``name``, or the first one."""
         if name is None and self.ports:
             return self.ports[0]
-        return _find(self, "port", self.ports, str(name))
+        return find(self.ports, str(name), "port", self.where)
 
     def expand(self, expr: Expr) -> Expr:
         """``expr`` with algebraic variables replaced by their definitions."""
@@ -205,51 +209,16 @@ class NeuronModel:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NeuronModel:
         """Read what :meth:`to_dict` wrote; the data may come from anyone, so all is checked."""
-        where = "neuron model"
-        values = _fields(cls, data, where)
-        values["parameters"] = tuple(
-            Parameter(**_fields(Parameter, p, f"{where}, parameter"))
-            for p in _items(data, "parameters")
-        )
-        values["ports"] = tuple(
-            Port(**_fields(Port, p, f"{where}, port")) for p in _items(data, "ports")
-        )
-        values["noises"] = tuple(
-            Noise(**_fields(Noise, n, f"{where}, noise")) for n in _items(data, "noises")
-        )
+        where, code = "neuron model", "bad-model"
+        values = read_fields(cls, data, where, code, _NEEDED)
         for name in ("equations", "reset", "refractory_hold"):
-            values[name] = tuple(_items(data, name))
+            values[name] = tuple(read_items(data, name, where, code, MAX_ITEMS))
+        for name, kind in (("parameters", Parameter), ("ports", Port), ("noises", Noise)):
+            place = f"{where}, {name.removesuffix('s')}"
+            values[name] = tuple(
+                kind(**read_fields(kind, item, place, code, _NEEDED))
+                for item in read_items(data, name, where, code, MAX_ITEMS)
+            )
         if not isinstance(values.get("initial", {}), Mapping):
             raise fail("bad-model", where, "initial must be a mapping", got=values["initial"])
         return cls(**values)
-
-
-def _items(data: Mapping[str, Any], name: str) -> list[Any]:
-    value = data.get(name, [])
-    if not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
-        raise fail("bad-model", "neuron model", f"{name} must be a list of at most {MAX_ITEMS}",
-                   got=type(value).__name__)  # fmt: skip
-    return list(value)
-
-
-def _fields(kind: type, data: Any, where: str) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        raise fail("bad-model", where, "not a mapping", got=type(data).__name__)
-    known = [f.name for f in fields(kind)]
-    for name in data:
-        if name not in known:
-            raise unknown("field", name, known, where=where)
-    for f in fields(kind):
-        if f.name in ("name", "unit", "variable", "kind", "equations") and f.name not in data:
-            raise fail("bad-model", where, f"the field {f.name!r} is missing")
-    return dict(data)
-
-
-Named = TypeVar("Named", Parameter, Port)
-
-
-def _find(model: NeuronModel, kind: str, items: tuple[Named, ...], name: str) -> Named:
-    for item in items:
-        if item.name == name:
-            return item
-    raise unknown(kind, name, [i.name for i in items], where=model.where)

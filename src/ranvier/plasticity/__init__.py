@@ -6,7 +6,6 @@ by constructing :class:`PlasticityRule`, or with :func:`from_sum_of_products`; a
 as an entry point ``plasticity-rule.<name>`` in the group ``ranvier.plugins``.
 """
 
-from ranvier.plasticity._arrays import RuleArrays, allocate
 from ranvier.plasticity._decay import TABLE, decay, decay_table
 from ranvier.plasticity._generate import IMPORTS, DiscreteRule, RuleKernel, discretise
 from ranvier.plasticity._parts import Parameter, SynapseVariable, ThirdFactor, Trace
@@ -23,12 +22,10 @@ __all__ = [
     "DiscreteRule",
     "Parameter",
     "PlasticityRule",
-    "RuleArrays",
     "RuleKernel",
     "SynapseVariable",
     "ThirdFactor",
     "Trace",
-    "allocate",
     "decay",
     "decay_table",
     "discretise",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +11,8 @@ from typing import TYPE_CHECKING, get_args
 from ranvier.errors import RanvierError, fail, suggest, unknown
 from ranvier.neurons._algebra import multiply, negate
 from ranvier.neurons._dimensions import check_unit, unit_of
-from ranvier.neurons._expr import FUNCTIONS, Expr, Num, Op, Sym, names, parse
+from ranvier.neurons._expr import Expr, Num, Op, Sym, names, parse
+from ranvier.neurons._statement import ASSIGNMENT, check_title, claim, is_number
 from ranvier.plasticity._parts import (
     Jump,
     Parameter,
@@ -32,9 +31,6 @@ __all__ = ["MAX_ITEMS", "Monomial", "check", "parse_drift", "parse_updates", "we
 
 RESERVED = frozenset({"dt", "u", "w", "math"})
 MAX_ITEMS, MAX_TERMS = 32, 64
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_RULE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
-_ASSIGNMENT = re.compile(r"\s*(?P<name>\w{1,40})\s*=(?!=)(?P<rest>.*)", re.ASCII)
 _DRIFT = re.compile(r"\s*dw\s*/\s*dt\s*=(?!=)(?P<rest>.*)", re.ASCII)
 _WEIGHT = parse_unit("cd")
 """The weight's unit is not known to a rule: a dimension of its own, which no rule needs."""
@@ -58,18 +54,16 @@ class Monomial:
 
 def check(rule: PlasticityRule) -> dict[str, Unit]:
     """Everything that can be wrong with a rule, most basic first; the units of all names."""
-    if not isinstance(rule.name, str) or not _RULE_NAME.fullmatch(rule.name):
-        raise fail("bad-name", "plasticity rule", "not a rule name", got=repr(rule.name)[:80],
-                   limit="letters, digits, _ . - ; at most 64")  # fmt: skip
+    check_title(rule.name, "plasticity rule", "rule")
     _check_types(rule)
     known: dict[str, str] = {}
     units: dict[str, Unit] = {"w": _WEIGHT, "u": DIMENSIONLESS}
     for parameter in rule.parameters:
-        _claim(rule, parameter.name, "parameter", known)
+        claim(rule.where, parameter.name, "parameter", known, RESERVED)
         units[parameter.name] = _unit(rule, f"parameter {parameter.name!r}", parameter.unit)
     fixed = set(known)
     for trace in rule.traces:
-        _claim(rule, trace.name, "trace", known)
+        claim(rule.where, trace.name, "trace", known, RESERVED)
         where = f"{rule.where}, trace {trace.name!r}"
         _check_tau(rule, trace.tau, where)
         increment = parse(trace.increment, where=f"{where}, increment", allowed=fixed)
@@ -79,14 +73,14 @@ def check(rule: PlasticityRule) -> dict[str, Unit]:
             _told(rule, bound, unit, units, f"{where}, bound")
         units[trace.name] = unit
     for variable in rule.variables:
-        _claim(rule, variable.name, "variable", known)
+        claim(rule.where, variable.name, "variable", known, RESERVED)
         if variable.tau is not None:
             _check_tau(rule, variable.tau, f"{rule.where}, variable {variable.name!r}")
         units[variable.name] = _unit(rule, f"variable {variable.name!r}", variable.unit)
     third = rule.third_factor
     if third is not None:
         where = f"{rule.where}, third factor {third.name!r}"
-        _claim(rule, third.name, "third factor", known)
+        claim(rule.where, third.name, "third factor", known, RESERVED)
         _check_tau(rule, third.tau, where)
         units[third.name] = _unit(rule, f"third factor {third.name!r}", third.unit)
         if third.baseline is not None:
@@ -139,27 +133,9 @@ def _check_types(rule: PlasticityRule) -> None:
     numbers = [(w, n) for w, n in numbers if n is not None]
     numbers += [(f"variable {v.name!r}", v.initial) for v in rule.variables]
     for what, number in numbers:
-        if (
-            isinstance(number, bool)
-            or not isinstance(number, int | float)
-            or (not math.isfinite(number) or abs(number) > 1e300)
-        ):
+        if not is_number(number):
             raise fail("bad-parameter", f"{rule.where}, {what}", "a finite number is needed",
                        got=repr(number)[:80])  # fmt: skip
-
-
-def _claim(rule: PlasticityRule, name: str, kind: str, known: dict[str, str]) -> None:
-    where = f"{rule.where}, {kind} {name[:60]!r}"
-    if not _NAME.fullmatch(name) or "__" in name:
-        raise fail("bad-name", where, "not a name", limit="letters, digits and _, a letter first,"
-                   " at most 40, no double underscore")  # fmt: skip
-    if name in RESERVED or name in FUNCTIONS or keyword.iskeyword(name):
-        raise fail("reserved-name", where, "this name is reserved",
-                   limit=f"not {', '.join(sorted(RESERVED | set(FUNCTIONS)))} or a Python keyword",
-                   hint=f"rename it, e.g. {name}_")  # fmt: skip
-    if name in known:
-        raise fail("duplicate-name", where, f"already the name of a {known[name]}")
-    known[name] = kind
 
 
 def _unit(rule: PlasticityRule, what: str, text: str) -> Unit:
@@ -202,7 +178,7 @@ def parse_updates(
     targets = ["w", *(v.name for v in rule.variables)]
     for text in getattr(rule, side):
         where = f"{rule.where}, {side} {text[:80]!r}"
-        match = _ASSIGNMENT.fullmatch(text) if len(text) <= 1200 else None
+        match = ASSIGNMENT.fullmatch(text) if len(text) <= 1200 else None
         if match is None:
             raise fail("bad-update", where, "not an assignment", limit="e.g. 'w = w + a_plus*x'",
                        hint="comparisons belong in where(condition, a, b)")  # fmt: skip

@@ -31,7 +31,34 @@ ROW_ARGUMENTS = (
     "ident, seed, target, weight, syn, row_last, row_trace, post_trace, hist_since, hist_tick,"
     " hist_trace, mod_count, mod_tick, mod_value, params, table, work"
 )
-"""What process_row, sweep_rows and advance_rows take after their first arguments."""
+"""What process_row, sweep_rows and advance_rows take after their first arguments:
+
+===========  ================  ============================================================
+ident        int64 [rows]      identity of the row's first synapse, for random numbers
+seed         int               of random numbers
+target       unsigned [syn]    postsynaptic neuron
+weight       f4 or f8 [syn]    rounded to its type after every event
+syn          f8 [vars, syn]    variables of the synapses
+row_last     int64 [rows]      tick of the last arrival (0 at the start)
+row_trace    f8 [rows, pre]    presynaptic traces just after it
+post_trace   f8 [neurons, p]   postsynaptic traces just after the neuron's last spike
+hist_since   int64 [2]         spikes before this tick are done with (0 at the start), and a tick
+                               at which all synapses were put somewhere (0 at the start)
+hist_tick    i4/i8 [capacity, neurons]  ticks of the last spikes, newest first (-1: none)
+hist_trace   f8 [history, capacity, neurons]  traces just before each of them
+mod_count    int64 [1]         events of the third factor since the last sweep, and one
+mod_tick     int64 [capacity]  entry 0: the last event before
+mod_value    f8 [capacity]     distance from the baseline just after it
+params       f8 [n]            as ``kernel.params``
+table        f8 [rates, TABLE] decays
+work         uint32 [2*capacity, BLOCK + 1]  room for lists of synapses; each thread has its own
+===========  ================  ============================================================
+
+A row has all synapses of one source and one delay, or, where threads share it, those whose targets
+a thread computes, with a last arrival and traces of their own. ``mod_*`` and ``hist_since`` are
+written between ticks. A sweep is due when a neuron has spiked capacity - 1 times since the last.
+Compile the texts without fastmath: it would change bits.
+"""
 
 BLOCK = 512
 """Synapses whose pending spikes are listed at a time: their weights stay in the first cache."""

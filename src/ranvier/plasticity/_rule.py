@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
-from ranvier.errors import fail, unknown
 from ranvier.neurons._expr import Expr
+from ranvier.neurons._statement import find, read_fields, read_items
 from ranvier.plasticity._check import (
     MAX_ITEMS,
     Monomial,
@@ -30,6 +30,11 @@ _PARTS: dict[str, type] = {
     "parameters": Parameter, "traces": Trace, "variables": SynapseVariable,
 }  # fmt: skip
 _LISTS = (*_PARTS, "on_pre", "on_post")
+_NEEDED: dict[type, tuple[str, ...]] = {
+    Parameter: ("name", "unit"), Trace: ("name", "side", "tau"), SynapseVariable: ("name",),
+    ThirdFactor: ("name", "tau"),
+}  # fmt: skip
+"""Fields that a file must have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +120,11 @@ class PlasticityRule:
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called ``name``; RanvierError with the legal names otherwise."""
-        return _find(self, "parameter", self.parameters, name)
+        return find(self.parameters, name, "parameter", self.where)
 
     def trace(self, name: str) -> Trace:
         """The trace called ``name``; RanvierError with the legal names otherwise."""
-        return _find(self, "trace", self.traces, name)
+        return find(self.traces, name, "trace", self.where)
 
     def weight_unit(self, parameter: str) -> bool:
         """Whether the unit of this parameter contains that of the weight."""
@@ -137,48 +142,18 @@ class PlasticityRule:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PlasticityRule:
         """Read what :meth:`to_dict` wrote; the data may come from anyone, so all is checked."""
-        where = "plasticity rule"
-        values = _fields(cls, data, where)
+        where, code = "plasticity rule", "bad-rule"
+        values = read_fields(cls, data, where, code, ("name",))
+
+        def part(kind: type, item: Any, place: str) -> Any:
+            return kind(**read_fields(kind, item, f"{where}, {place}", code, _NEEDED[kind]))
+
         for name in _LISTS:
-            items = _items(data, name)
+            items = read_items(data, name, where, code, MAX_ITEMS)
             if name in _PARTS:
-                kind = _PARTS[name]
-                items = [kind(**_fields(kind, item, f"{where}, {name}")) for item in items]
+                items = [part(_PARTS[name], item, name) for item in items]
             values[name] = tuple(items)
         third = values.get("third_factor")
         if third is not None:
-            values["third_factor"] = ThirdFactor(**_fields(ThirdFactor, third, f"{where}, factor"))
+            values["third_factor"] = part(ThirdFactor, third, "factor")
         return cls(**values)
-
-
-def _items(data: Mapping[str, Any], name: str) -> list[Any]:
-    value = data.get(name, [])
-    if not isinstance(value, list | tuple) or len(value) > MAX_ITEMS:
-        raise fail("bad-rule", "plasticity rule", f"{name} must be a list of at most {MAX_ITEMS}",
-                   got=type(value).__name__)  # fmt: skip
-    return list(value)
-
-
-def _fields(kind: type, data: Any, where: str) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        raise fail("bad-rule", where, "not a mapping", got=type(data).__name__)
-    known = [f.name for f in fields(kind)]
-    for name in data:
-        if name not in known:
-            raise unknown("field", name, known, where=where)
-    needed = {Parameter: ("name", "unit"), Trace: ("name", "side", "tau"),
-              ThirdFactor: ("name", "tau")}.get(kind, ("name",))  # fmt: skip
-    for name in needed:
-        if name not in data:
-            raise fail("bad-rule", where, f"the field {name!r} is missing")
-    return dict(data)
-
-
-Named = TypeVar("Named", Parameter, Trace)
-
-
-def _find(rule: PlasticityRule, kind: str, items: tuple[Named, ...], name: str) -> Named:
-    for item in items:
-        if item.name == name:
-            return item
-    raise unknown(kind, name, [i.name for i in items], where=rule.where)

@@ -1,4 +1,4 @@
-"""The arrays that the texts of a rule work on."""
+"""The arrays that the texts of a rule work on, at the start of a run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ranvier.errors import fail
+from ranvier.plasticity import BLOCK, DiscreteRule
 from ranvier.plasticity._decay import LAST
-from ranvier.plasticity._generate import DiscreteRule
-from ranvier.plasticity._rows import BLOCK
 
 __all__ = ["RuleArrays", "allocate"]
 
@@ -21,38 +19,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, kw_only=True)
 class RuleArrays:
-    """State of the plastic synapses of a projection, as the texts of its rule take it.
-
-    Rows: synapses ``row_start[r]`` to ``row_start[r+1]``, all of one source and one delay.
-
-    ===========  ================  ========================================================
-    ident        int64 [rows]      identity of the row's first synapse, for random numbers
-    seed         int               of random numbers
-    target       unsigned [syn]    postsynaptic neuron
-    weight       f4 or f8 [syn]    rounded to its type after every event
-    syn          f8 [vars, syn]    variables of the synapses
-    row_last     int64 [rows]      tick of the last arrival (0 at the start)
-    row_trace    f8 [rows, pre]    presynaptic traces just after it
-    post_trace   f8 [neurons, p]   postsynaptic traces just after the neuron's last spike
-    hist_since   int64 [2]         spikes before this tick are done with (0 at the start), and a
-                                   tick at which all synapses were put somewhere (0 at the start)
-    hist_tick    i4/i8 [capacity, neurons]  ticks of the last spikes, newest first (-1: none)
-    hist_trace   f8 [history, capacity, neurons]  traces just before each of them
-    mod_count    int64 [1]         events of the third factor since the last sweep, and one
-    mod_tick     int64 [capacity]  entry 0: the last event before
-    mod_value    f8 [capacity]     distance from the baseline just after it
-    params       f8 [n]            as ``kernel.params``
-    table        f8 [rates, TABLE] decays
-    work         uint32 [2*capacity, BLOCK + 1]  room for lists of synapses; each thread has its own
-    ===========  ================  ========================================================
-
-    Compile the texts without fastmath: it would change bits. Where threads share a row by splitting
-    its targets, each part is a row of its own (with its own ``ident``, traces and last arrival),
-    and each thread has its own neurons; ``mod_*`` and ``hist_since`` are written between ticks.
-
-    Memory: 4 + 8*variables bytes a synapse beside its weight; 24 + 8*pre bytes a row; about
-    (8 + 8*history)*capacity bytes a neuron.
-    """
+    """State of the plastic synapses of a projection, as :mod:`ranvier.plasticity._rows` says."""
 
     row_start: Array
     ident: Array
@@ -121,9 +88,6 @@ def allocate(
     the length of the run if it is known, for smaller histories.
     """
     starts = np.asarray(row_start, dtype=np.int64)
-    if capacity < 2:
-        raise fail("bad-capacity", rule.rule.where, "too small a history", got=capacity,
-                   limit="at least 2")  # fmt: skip
     dtype = np.int32 if ticks is not None and ticks < LAST else np.int64
     rows, kernel = len(starts) - 1, rule.kernel
     syn = np.repeat(rule.initial[:, None], len(weight), axis=1)
