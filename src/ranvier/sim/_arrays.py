@@ -18,7 +18,7 @@ from ranvier.neurons import Kernel, poisson_table
 from ranvier.sim._build import Synapses
 from ranvier.sim._emit import PART_FIELDS
 from ranvier.sim._gaps import Gaps
-from ranvier.sim._layout import Layout, lay_out
+from ranvier.sim._layout import Layout, aligned_zeros, lay_out, padded
 from ranvier.sim._plastic import Plastic, kernel_numbers
 from ranvier.sim._sleep import REST_SHAPES, Sleep
 from ranvier.sim._ties import instant, ties
@@ -68,6 +68,7 @@ class Arrays:
     hist_value: NDArray[Any]
     scratch: NDArray[Any]
     tallies: NDArray[np.uint32]
+    marks: NDArray[np.uint8]
     random: NDArray[np.uint32]
     who: NDArray[np.int32]
     streams: NDArray[np.uint32]
@@ -244,16 +245,15 @@ def build(
             variants.append(variant)
         columns.append((variants.index(variant), at_state, at_param, len(counters)))
         counters += [(k, name) for name in kernel.counters]
-        for name in kernel.params:
-            value = np.atleast_1d(np.asarray(block.values[name]))
-            params.append(value.astype(dtype))
-            at_param += value.size
+        stride = padded(block.n)
+        params.append(_parameters(kernel, block, stride, dtype))
+        at_param += params[-1].size
         step = sleep.step(k, len(kernel.state))
         state_step.append(step)
-        values = np.zeros((step, block.n) if rest else (len(kernel.state), block.n), dtype)
+        values = np.zeros((step if rest else len(kernel.state), stride), dtype)
         for j, name in enumerate(kernel.state):
-            values[j] = block.initial.get(name, 0)
-            state_offset[k, name] = at_state + (j if rest else j * block.n)
+            values[j, : block.n] = block.initial.get(name, 0)
+            state_offset[k, name] = at_state + (j if rest else j * stride)
         if rest:
             due_offset[k] = at_state + len(kernel.state)
         states.append((values.T if rest else values).ravel())
@@ -271,7 +271,8 @@ def build(
             block, kernel = program.blocks[sub.block], kernels[sub.block]
             kind, state, param, counter = columns[sub.block]
             subs[row] = (
-                kind, sub.n, sub.first, state_step[sub.block] if rests[sub.block] else block.n,
+                kind, sub.n, sub.first,
+                state_step[sub.block] if rests[sub.block] else padded(block.n),
                 block.start + sub.first, state, param, sub.acc - layout.acc[p], 0,
                 p * len(counters) + counter, at_random, drawn.first[sub.block], sub.pitch,
                 sleep.first[sub.block], 0,
@@ -282,7 +283,8 @@ def build(
             row += 1
         parts[p, :3] = layout.owner[p], layout.acc[p], layout.acc[p + 1] - layout.acc[p]
         parts[p, 7:9] = begin, row
-    state = initial.copy()
+    state = aligned_zeros(initial.size, dtype)
+    state[:] = initial
     if lazy:
         sleep.allot(layout, subs, ports, state)
         sleep.rouse(subs, np.ones(program.neurons, np.uint8))
@@ -303,6 +305,8 @@ def build(
     widest = max([1, *(len(k.draws) for k in kernels)])
     if lazy:
         widest = max(widest, *(len(k.state) + len(k.ports) + 1 for k in kernels))
+    param = aligned_zeros(at_param, dtype)
+    param[:] = np.concatenate(none + params)
     return Arrays(
         variants=tuple(variants),
         make=make,
@@ -312,18 +316,19 @@ def build(
         parts=parts,
         state=state,
         initial=initial,
-        param=np.concatenate(none + params),
-        acc=np.zeros(int(layout.acc[-1]), dtype),
-        out=np.zeros(program.neurons, dtype),
+        param=param,
+        acc=aligned_zeros(int(layout.acc[-1]), dtype),
+        out=aligned_zeros(program.neurons, dtype),
         depth=depth,
         hist_base=np.concatenate([[0], np.cumsum(depth * hist_cap)[:-1]]).astype(np.int64),
         hist_cap=hist_cap,
         hist_n=np.zeros(depth * layout.lanes, np.int32),
         history=np.empty(entries, np.int32),
         hist_value=np.empty(entries if make.graded else 1, dtype),
-        scratch=np.zeros((layout.threads, widest * BLOCK), dtype),
-        tallies=np.zeros((layout.threads, BLOCK), np.uint32),
-        random=np.zeros(at_random, np.uint32),
+        scratch=aligned_zeros((layout.threads, widest * BLOCK), dtype),
+        tallies=aligned_zeros((layout.threads, BLOCK), np.uint32),
+        marks=aligned_zeros((layout.threads, BLOCK), np.uint8),
+        random=aligned_zeros(at_random, np.uint32),
         who=drawn.who,
         streams=streams,
         draws=drawn.tables,
@@ -338,6 +343,18 @@ def build(
         gaps=gaps,
         plastic=plastic,
     )
+
+
+def _parameters(kernel: Kernel, block: Block, stride: int, dtype: Any) -> NDArray[Any]:
+    """Those with a value for every neuron, ``stride`` apart, then the others."""
+    values = [np.asarray(block.values[name]) for name in kernel.params]
+    many = [v for v in values if v.ndim]
+    table = np.zeros((len(many), stride), dtype)
+    for row, value in zip(table, many, strict=True):
+        row[: block.n] = value
+    single = np.zeros(padded(len(values) - len(many)), dtype)
+    single[: len(values) - len(many)] = [v for v in values if not v.ndim]
+    return np.concatenate([table.ravel(), single])
 
 
 def _rests(

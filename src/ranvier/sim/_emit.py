@@ -105,7 +105,8 @@ def worker_source(variants: Sequence[Variant], make: Make) -> str:
     for k, _ in enumerate(variants):
         lines.append(f"{'if' if k == 0 else 'elif'} kind == {k}:")
         lines.append(
-            f"    at, rec = update_{k}(t, start, s, subs, state, param, acc_p, out, z, tally,"
+            f"    at, rec = update_{k}(t, start, s, subs, state, param, acc_p, out, z, tally, mark,"
+            " mark_words,"
             " random, who, streams, draws, limits, limit_ptr, limit_of, history, hist_value, at,"
             f" counts, counter, rec_tick, rec_slot, rec_value, rec, fault[me]{more})"
         )

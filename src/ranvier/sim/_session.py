@@ -332,8 +332,9 @@ class Session(Inspected, Weighted, Streaming):
         fault = np.full((a.layout.threads, 2), -1, np.int64)
         rest = (
             first, a.layout.parts, a.parts, a.subs, a.state, a.param, a.acc,
-            a.out, a.scratch, a.tallies, a.random, a.who, a.streams, a.draws, a.limits, a.limit_ptr,
-            a.limit_of, a.synapses.delays, a.depth, a.hist_base, a.hist_cap, a.hist_n, a.history,
+            a.out, a.scratch, a.tallies, a.marks, a.marks.view(np.uint64), a.random, a.who,
+            a.streams, a.draws, a.limits, a.limit_ptr, a.limit_of, a.synapses.delays, a.depth,
+            a.hist_base, a.hist_cap, a.hist_n, a.history,
             a.hist_value, since, self._pending.by_tick(since, stop), self._pending.source,
             self._pending.value, a.synapses.row_ptr, a.synapses.row_run,
             a.synapses.reach, a.synapses.target,

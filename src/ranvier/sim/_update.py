@@ -21,10 +21,12 @@ __all__ = [
     "WHOLE",
     "Make",
     "Variant",
+    "check_text",
+    "found_text",
     "indented",
     "more_arguments",
-    "odd_text",
     "update_text",
+    "wide",
 ]
 
 SUB_FIELDS = (
@@ -76,9 +78,9 @@ class Make:
 
 
 _UPDATE = """\
-def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, who, streams, draws,
-                   limits, limit_ptr, limit_of, history, hist_value, at, counts, counter, rec_tick,
-                   rec_slot, rec_value, rec, fault{more_arguments}):
+def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, mark, marked, random, who,
+                   streams, draws, limits, limit_ptr, limit_of, history, hist_value, at, counts,
+                   counter, rec_tick, rec_slot, rec_value, rec, fault{more_arguments}):
     n = subs[s, {n}]
     i0 = subs[s, {first}]
     stride = subs[s, {stride}]
@@ -94,28 +96,49 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
         m = min({block}, n - b)
 {cut}
 {drawing}
-        sent = u4(0)
-        odd = u4(0)
+        odd = {wide}(0)
         for i in range(m):
             {results} = step{suffix}({arguments})
 {write}
-            o[i] = y
-        # Looked at apart: with these in it the loop above would not run at full width.
-        for i in range(m):
-            sent |= u4(o[i] != 0)
-{odd}
+{check}
         if odd and fault[0] < 0:
             fault[0] = t
             for i in range(m - 1, -1, -1):
                 if {found}:
                     fault[1] = slot + b + i
-        if sent:
-            for i in range(m):
-                value = o[i]
-                if value != 0:
-{spike}
+{send}
 {count}
     return at, rec"""
+
+
+# Spikes are marked in bytes, eight of which are looked at together: to write as little as can be is
+# what counts. ``out`` is set here and cleared a tick later (OPEN_LANE).
+_SEND_SPIKES = """\
+words = (m + 7) >> 3
+sent = u8(0)
+for q in range(words):
+    sent |= marked[q]
+if sent:
+    for q in range(words):
+        word = marked[q]
+        while word != u8(0):
+            i = 8 * q + (lowest_bit(word) >> 3)
+            word &= word - u8(1)
+            value = {one}
+            out[slot + b + i] = value
+{spike}"""
+
+# Whether there are any is looked at apart: with that in it, the loop over the neurons would not run
+# at full width.
+_SEND_VALUES = """\
+sent = u4(0)
+for i in range(m):
+    sent |= u4(o[i] != 0)
+if sent:
+    for i in range(m):
+        value = o[i]
+        if value != 0:
+{spike}"""
 
 
 def update_text(suffix: str, variant: Variant, make: Make) -> str:
@@ -134,18 +157,21 @@ def update_text(suffix: str, variant: Variant, make: Make) -> str:
         array(f"s{k}", "state", f"so + {k} * stride")
     for k, _ in enumerate(kernel.ports):
         array(f"x{k}", "acc", f"xo + {k} * pitch")
-    scalars = arrays = 0
+    scalars = arrays = 0  # those with a value for every neuron lie first
     for k, per_neuron in enumerate(variant.arrays):
-        offset = f"po + {scalars} + {arrays} * stride"
         if per_neuron:
-            array(f"p{k}", "param", f"{offset} + i0")
+            array(f"p{k}", "param", f"po + {arrays} * stride + i0")
             arrays += 1
         else:
-            slices.append(f"p{k} = param[{offset}]")
+            slices.append(f"p{k} = param[po + {sum(variant.arrays)} * stride + {scalars}]")
             arguments.append(f"p{k}")
             scalars += 1
-    slices.append("o_ = out[slot : slot + n]")
-    cut.append("o = o_[b : b + m]")
+    spikes = kernel.output == "spike"
+    if spikes:
+        cut.append("marked[(m - 1) >> 3] = u8(0)")
+    else:
+        slices.append("o_ = out[slot : slot + n]")
+        cut.append("o = o_[b : b + m]")
     fill, draw = _draw_text(kernel, make)
     arguments += [f"z{k}[i]" for k, _ in enumerate(kernel.draws)]
     slices += [f"c{k} = 0" for k, _ in enumerate(kernel.counters)]
@@ -154,12 +180,18 @@ def update_text(suffix: str, variant: Variant, make: Make) -> str:
     write = [f"s{k}[i] = r{k}" for k, _ in enumerate(kernel.state)]
     write += [f"x{k}[i] = 0" for k, _ in enumerate(kernel.ports)]
     write += [f"c{k} += d{k}" for k, _ in enumerate(kernel.counters)]
+    write.append("mark[i] = u1(y != 0)" if spikes else "o[i] = y")
     count = [f"counter[subs[s, 9] + {k}] += c{k}" for k, _ in enumerate(kernel.counters)]
     spike = _worker.SPIKE.format(
         store_value="hist_value[at] = value\n" if make.graded else "",
         record_value="rec_value[rec] = value\n    " if make.graded else "",
         send_now=_instant(kernel) if make.instant else "",
     )
+    if spikes:
+        one = "np.int64(1)" if kernel.dtype == "i8" else "f4(1)" if make.single else "1.0"
+        send = _SEND_SPIKES.format(one=one, spike=textwrap.indent(spike, " " * 12).rstrip())
+    else:
+        send = _SEND_VALUES.format(spike=textwrap.indent(spike, " " * 12).rstrip())
     columns = {name: str(k) for k, name in enumerate(SUB_FIELDS)}
     return _UPDATE.format(
         **columns,
@@ -172,11 +204,10 @@ def update_text(suffix: str, variant: Variant, make: Make) -> str:
         results=", ".join(results) + ("," if len(results) == 1 else ""),
         arguments=", ".join(arguments),
         write=indented(12, write),
-        odd=indented(8, odd_text(kernel)),
-        found=" or ".join(
-            f"{x} - {x} != 0" for x in (*(f"s{k}[i]" for k, _ in enumerate(kernel.state)), "o[i]")
-        ),
-        spike=textwrap.indent(spike, " " * 20).rstrip(),
+        wide=wide(make),
+        check=indented(12, check_text(kernel, make)),
+        found=found_text(kernel),
+        send=textwrap.indent(send, " " * 8),
         count=indented(4, count),
         more_arguments=more_arguments(make),
     )
@@ -188,18 +219,36 @@ def more_arguments(make: Make) -> str:
     return instant + (", awake, due, listed, many, new, lag, rest, seen" if make.lazy else "")
 
 
-def odd_text(kernel: Kernel) -> list[str]:
-    """Sets ``odd`` where a number has stopped being one (x - x is then NaN)."""
-    checked = [f"(s{k}[i] - s{k}[i])" for k, name in enumerate(kernel.state) if name not in WHOLE]
-    if kernel.output != "spike":
-        checked.append("(o[i] - o[i])")
-    if kernel.dtype == "i8" or not checked:
+def wide(make: Make) -> str:
+    """The unsigned type as wide as the numbers: mixed with another, loops run at half width."""
+    return "u4" if make.single else "u8"
+
+
+def _may_break(kernel: Kernel) -> list[int]:
+    """States that can stop being numbers."""
+    if kernel.dtype == "i8":
         return []
-    return [
-        "for i in range(m):",
-        f"    zero = {' + '.join(checked)}",
-        "    odd |= u4(zero != zero)",
-    ]
+    return [k for k, name in enumerate(kernel.state) if name not in WHOLE]
+
+
+def check_text(kernel: Kernel, make: Make) -> list[str]:
+    """For the loop over the neurons: sets ``odd`` where a number has stopped being one (x - x is
+    then NaN)."""
+    checked = [f"(r{k} - r{k})" for k in _may_break(kernel)]
+    if kernel.output != "spike" and kernel.dtype != "i8":
+        checked.append("(y - y)")
+    if not checked:
+        return []
+    number = wide(make)
+    return [f"zero = {' + '.join(checked)}", f"odd = {number}(odd | {number}(zero != zero))"]
+
+
+def found_text(kernel: Kernel) -> str:
+    """Whether it is neuron i that has."""
+    checked = [f"s{k}[i]" for k in _may_break(kernel)]
+    if kernel.output != "spike":
+        checked.append("o[i]")
+    return " or ".join(f"{x} - {x} != 0" for x in checked) or "False"
 
 
 def indented(spaces: int, lines: Sequence[str]) -> str:

@@ -18,9 +18,11 @@ from ranvier.sim._update import (
     WHOLE,
     Make,
     Variant,
+    check_text,
+    found_text,
     indented,
     more_arguments,
-    odd_text,
+    wide,
 )
 
 __all__ = [
@@ -164,9 +166,9 @@ def lazy_helpers(make: Make) -> list[str]:
 
 
 _UPDATE_LAZY = """\
-def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, who, streams, draws,
-                   limits, limit_ptr, limit_of, history, hist_value, at, counts, counter, rec_tick,
-                   rec_slot, rec_value, rec, fault{more_arguments}):
+def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, mark, marked, random, who,
+                   streams, draws, limits, limit_ptr, limit_of, history, hist_value, at, counts,
+                   counter, rec_tick, rec_slot, rec_value, rec, fault{more_arguments}):
     n = subs[s, {n}]
     slot = subs[s, {slot}]
     lo = subs[s, {state}] + subs[s, {first}] * {size}
@@ -212,12 +214,12 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, random, 
             for f in range(m):
                 gone[f] >>= {bits}
             k += {level}
-        odd = u4(0)
+        odd = {wide}(0)
         for i in range(m):
             {results} = step{suffix}({arguments})
 {write}
             o[i] = y
-{odd}
+{check}
         if odd:
             for i in range(m):
                 j = slot + np.int64(group[i])
@@ -343,8 +345,9 @@ def update_lazy_text(suffix: str, variant: Variant, make: Make) -> str:
         results=", ".join(results) + ("," if len(results) == 1 else ""),
         arguments=", ".join(arguments),
         write=indented(12, write),
-        odd=indented(8, odd_text(kernel)),
-        found=" or ".join(f"{x} - {x} != 0" for x in (*(f"s{k}[i]" for k in others), "o[i]")),
+        wide=wide(make),
+        check=indented(12, check_text(kernel, make)),
+        found=found_text(kernel),
         calm=calm,
         store=indented(12, [f"line[i * {size} + {k}] = s{k}[f]" for k in others]),
         store_left=indented(12, [f"line[i * {size} + {k}] = s{k}[f]" for k in left]),

@@ -17,6 +17,7 @@ from numba import njit
 from ranvier.sim._atomic import barrier, cycles, lowest_bit, prefetch
 
 f4 = np.float32
+u1 = np.uint8
 u4 = np.uint32
 u8 = np.uint64
 '''
@@ -193,7 +194,12 @@ for g in range(gap_handed[p], gap_handed[p + 1]):
     for i in range(gap_copies[g, 1]):
         shown[place + i] = state[begin + i]"""
 
+# What sent in the last tick has not sent in this one yet.
 OPEN_LANE = """\
+before = (t - 1) % depth
+at = hist_base[{lane}] + before * hist_cap[{lane}]
+for i in range(at, at + hist_n[before * lanes + {lane}]):
+    out[history[i]] = 0
 at = hist_base[{lane}] + h * hist_cap[{lane}]
 begin = at"""
 CLOSE_LANE = "hist_n[h * lanes + {lane}] = at - begin"
@@ -201,10 +207,10 @@ CLOSE_LANE = "hist_n[h * lanes + {lane}] = at - begin"
 RUN = """
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
 def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, state, param, acc,
-        out, scratch, tallies, random, who, streams, draws, limits, limit_ptr, limit_of, delays,
-        depth, hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr, ev_source,
-        ev_value, row_ptr, row_run, row_reach, target, weight, work, row_v, counts, counter,
-        rec_tick, rec_slot, rec_value, rec_n, probes, traces, clock,
+        out, scratch, tallies, marks, marked, random, who, streams, draws, limits, limit_ptr,
+        limit_of, delays, depth, hist_base, hist_cap, hist_n, history, hist_value, ev_first, ev_ptr,
+        ev_source, ev_value, row_ptr, row_run, row_reach, target, weight, work, row_v, counts,
+        counter, rec_tick, rec_slot, rec_value, rec_n, probes, traces, clock,
         fault{lazy}{gap_arguments}{learning}):
     # Ticks first <= t < last, for the partitions of one thread; those of other ranks have the owner
     # -1. Records count from tick start, at which random words were first drawn.
@@ -215,6 +221,8 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
     row_at = mine[2 * rows : 3 * rows]
     z = scratch[me]
     tally = tallies[me]
+    mark = marks[me]
+    mark_words = marked[me]
     lanes = hist_base.shape[0]
 {nd}    {rouse}
     for t in range(first, last):
