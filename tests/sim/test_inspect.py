@@ -460,7 +460,9 @@ def test_a_state_that_blows_up_names_tick_and_neuron_exactly(
     made = compile(network, "ideal", dt=1e-3, passes=passes)
     session = sim.Session(made, threads=threads)
     if np.isnan(weight):
-        session._arrays.states(0, "v", n)[217] = np.nan
+        a = session._arrays
+        values = np.where(np.arange(n) == 217, np.nan, 0.0)
+        a.states.write(a.state, 0, a.states.offset[0, "v"], values)
     stimulus = Events.sorted([4, 4], [0, 1], size=3, ticks=TICKS, dt=1e-3)
     with pytest.raises(RanvierError) as caught:
         session.advance(stimulus, ticks=TICKS)

@@ -21,6 +21,7 @@ from ranvier.sim._gaps import Gaps
 from ranvier.sim._layout import Layout, aligned_zeros, lay_out, padded
 from ranvier.sim._plastic import Plastic, kernel_numbers
 from ranvier.sim._sleep import REST_SHAPES, Sleep
+from ranvier.sim._states import States
 from ranvier.sim._ties import instant, ties
 from ranvier.sim._update import BLOCK, DRAW_WORDS, SUB_FIELDS, Make, Variant
 
@@ -41,12 +42,11 @@ class Arrays:
     """Mutable arrays of one session, in the chip's number format.
 
     ``state``/``param`` are arenas; ``subs`` and ``parts`` [partitions, ...] are tables of offsets
-    into them (columns SUB_FIELDS, PART_FIELDS). A state of block k begins at ``state_offset[k,
-    name]``, and its neurons lie ``state_step[k]`` apart; ``acc`` are the accumulators of one
-    tick; ``out`` [neurons] is what each neuron put out in the last tick. ``history`` keeps for
-    ``depth`` ticks which neurons sent (lane q, tick t: ``hist_base[q] + t % depth *
-    hist_cap[q]`` onwards, ``hist_n[t % depth, q]`` of them), with ``hist_value`` where events carry
-    values.
+    into them (columns SUB_FIELDS, PART_FIELDS), ``states`` says where states lie; ``acc`` are the
+    accumulators of one tick; ``out`` [neurons] is what each neuron put out in the last tick.
+    ``history`` keeps for ``depth`` ticks which neurons sent (lane q, tick t: ``hist_base[q] + t %
+    depth * hist_cap[q]`` onwards, ``hist_n[q, t % depth]`` of them), with ``hist_value`` where
+    events carry values.
     """
 
     variants: tuple[Variant, ...]
@@ -77,38 +77,25 @@ class Arrays:
     limit_ptr: IntArray
     limit_of: NDArray[np.int32]
     counters: tuple[tuple[int, str], ...]
-    state_offset: dict[tuple[int, str], int]
-    state_step: list[int]
-    due_offset: dict[int, int]
+    states: States
     sleep: Sleep
     gaps: Gaps
     plastic: tuple[Plastic, ...]
 
-    def states(self, block: int, name: str, n: int) -> NDArray[Any]:
-        """State ``name`` of a block's n neurons, as they lie in the arena (a view)."""
-        return self._column(self.state, self.state_offset[block, name], block, n)
+    def wake(self, program: Program, tick: int) -> None:
+        """Everybody is computed at ``tick``; nothing is under way to anybody."""
+        for k, at in self.states.due.items():
+            self.states.write(self.sleep.ticks, k, at, tick)
+        self.sleep.rouse(self.subs, np.ones(program.neurons, np.uint8))
 
-    def due(self, block: int, n: int) -> NDArray[Any]:
-        """The tick each neuron of a block that may sleep is to be computed from (a view)."""
-        return self._column(self.sleep.ticks, self.due_offset[block], block, n)
-
-    def _column(self, arena: NDArray[Any], at: int, block: int, n: int) -> NDArray[Any]:
-        step = self.state_step[block]
-        return arena[at : at + n * step : step]
-
-    def check_due(self, program: Program, tick: int) -> None:
-        """Raises RanvierError where a checkpoint of ``tick`` says that a neuron is due later."""
-        for k in self.due_offset:
-            due = self.due(k, program.blocks[k].n)
+    def restore(self, packed: NDArray[Any], tick: int) -> None:
+        """States of a checkpoint of ``tick``; raises RanvierError where a neuron is due later."""
+        self.states.unpack(self.state, packed)
+        for k, at in self.states.due.items():
+            due = self.states.read(self.sleep.ticks, k, at)
             if due.size and (due.min() < 0 or due.max() > tick):
                 raise fail("damaged-bundle", "checkpoint",
                            "neurons were computed after it was made")  # fmt: skip
-
-    def wake(self, program: Program, tick: int) -> None:
-        """Everybody is computed at ``tick``; nothing is under way to anybody."""
-        for k in self.due_offset:
-            self.due(k, program.blocks[k].n)[:] = tick
-        self.sleep.rouse(self.subs, np.ones(program.neurons, np.uint8))
 
 
 def kernels_of(program: Program) -> list[Kernel]:
@@ -230,36 +217,20 @@ def build(
     )
     variants: list[Variant] = []
     params: list[NDArray[Any]] = []
-    states: list[NDArray[Any]] = []
     counters: list[tuple[int, str]] = []
-    state_offset: dict[tuple[int, str], int] = {}
-    due_offset: dict[int, int] = {}
-    state_step: list[int] = []
     columns: list[tuple[int, int, int, int]] = []
     sleep = Sleep(rests, dtype)
-    at_state = at_param = 0
+    states = States(program, kernels, layout, [rest is not None for rest in rests])
+    at_param = 0
     for k, (kernel, block) in enumerate(zip(kernels, program.blocks, strict=True)):
         rest = rests[k]
         variant = Variant(kernel, _flags(kernel, block), len(rest["states"]) if rest else 0)
         if variant not in variants:
             variants.append(variant)
-        columns.append((variants.index(variant), at_state, at_param, len(counters)))
+        columns.append((variants.index(variant), states.base[k], at_param, len(counters)))
         counters += [(k, name) for name in kernel.counters]
-        stride = padded(block.n)
-        params.append(_parameters(kernel, block, stride, dtype))
+        params.append(_parameters(kernel, block, states.stride[k], dtype))
         at_param += params[-1].size
-        step = sleep.step(k, len(kernel.state))
-        state_step.append(step)
-        values = np.zeros((step if rest else len(kernel.state), stride), dtype)
-        for j, name in enumerate(kernel.state):
-            values[j, : block.n] = block.initial.get(name, 0)
-            state_offset[k, name] = at_state + (j if rest else j * stride)
-        if rest:
-            due_offset[k] = at_state + len(kernel.state)
-        states.append((values.T if rest else values).ravel())
-        at_state += values.size
-    none = [np.zeros(0, dtype)]
-    initial = np.concatenate(none + states)
     drawn = _Draws(program, kernels)
     subs = np.zeros((sum(len(p) for p in layout.subs), len(SUB_FIELDS)), np.int64)
     streams = np.zeros((max(1, len(subs)), 3), np.uint32)
@@ -271,9 +242,8 @@ def build(
             block, kernel = program.blocks[sub.block], kernels[sub.block]
             kind, state, param, counter = columns[sub.block]
             subs[row] = (
-                kind, sub.n, sub.first,
-                state_step[sub.block] if rests[sub.block] else padded(block.n),
-                block.start + sub.first, state, param, sub.acc - layout.acc[p], 0,
+                kind, sub.n, sub.first, states.stride[sub.block], block.start + sub.first,
+                state + states.shift[row], param, sub.acc - layout.acc[p], 0,
                 p * len(counters) + counter, at_random, drawn.first[sub.block], sub.pitch,
                 sleep.first[sub.block], 0,
                 layout.lane[row] if layout.tied else p,
@@ -283,8 +253,7 @@ def build(
             row += 1
         parts[p, :3] = layout.owner[p], layout.acc[p], layout.acc[p + 1] - layout.acc[p]
         parts[p, 7:9] = begin, row
-    state = aligned_zeros(initial.size, dtype)
-    state[:] = initial
+    initial, state = states.initial(dtype), states.initial(dtype)
     if lazy:
         sleep.allot(layout, subs, ports, state)
         sleep.rouse(subs, np.ones(program.neurons, np.uint8))
@@ -294,7 +263,7 @@ def build(
         rules=tuple({p.kernel.key: p.kernel for p in plastic}.values()),
         plastic=tuple(kernel_numbers(plastic)),
     )
-    gaps = Gaps(program, layout, state_offset, dtype)
+    gaps = Gaps(program, layout, states, dtype)
     synapses = Synapses(program, layout, dtype, mine=layout.mine)
     parts[:, 3], parts[:, 4] = synapses.row_at[:-1], np.diff(synapses.row_at)
     parts[:, 5], parts[:, 6] = synapses.synapse_at[:-1], np.diff(synapses.synapse_at)
@@ -306,7 +275,7 @@ def build(
     if lazy:
         widest = max(widest, *(len(k.state) + len(k.ports) + 1 for k in kernels))
     param = aligned_zeros(at_param, dtype)
-    param[:] = np.concatenate(none + params)
+    param[:] = np.concatenate([np.zeros(0, dtype), *params])
     return Arrays(
         variants=tuple(variants),
         make=make,
@@ -322,7 +291,7 @@ def build(
         depth=depth,
         hist_base=np.concatenate([[0], np.cumsum(depth * hist_cap)[:-1]]).astype(np.int64),
         hist_cap=hist_cap,
-        hist_n=np.zeros(depth * layout.lanes, np.int32),
+        hist_n=aligned_zeros((layout.lanes, padded(depth)), np.int32),
         history=np.empty(entries, np.int32),
         hist_value=np.empty(entries if make.graded else 1, dtype),
         scratch=aligned_zeros((layout.threads, widest * BLOCK), dtype),
@@ -336,9 +305,7 @@ def build(
         limit_ptr=drawn.limit_ptr,
         limit_of=drawn.limit_of,
         counters=tuple(counters),
-        state_offset=state_offset,
-        state_step=state_step,
-        due_offset=due_offset,
+        states=states,
         sleep=sleep,
         gaps=gaps,
         plastic=plastic,

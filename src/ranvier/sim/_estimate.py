@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ranvier.compile import Block, Program, machine_of
+from ranvier.compile import Program, machine_of
 from ranvier.errors import fail
-from ranvier.neurons import Kernel
 from ranvier.sim._arrays import NUMBERS, kernels_of
-from ranvier.sim._layout import Layout, lay_out, padded
+from ranvier.sim._layout import Layout, lay_out
+from ranvier.sim._states import States
 from ranvier.sim._ties import ties
-from ranvier.sim._update_lazy import line_size
 
 __all__ = ["Estimate", "available", "check_memory", "estimate"]
 
@@ -64,7 +63,8 @@ def estimate(program: Program, *, threads: int | None = None, ticks: int | None 
     lazy = any("rest" in block.reference for block in program.blocks)
     layout = lay_out(program, threads, ports, groups=ties(program), aligned=lazy)
     blocks = list(zip(kernels, program.blocks, strict=True))
-    states = sum(2 * padded(b.n) * _numbers(k, b) + b.n for k, b in blocks)
+    asleep = ["rest" in block.reference for block in program.blocks]
+    states = 2 * States(program, kernels, layout, asleep).size + program.neurons
     values = sum(int(np.size(b.values[name])) for k, b in blocks for name in k.params)
     random = sum(16 * b.n * len(k.draws) for k, b in blocks)
     synapses, delays = _synapses(program), _delays(program)
@@ -91,11 +91,6 @@ def estimate(program: Program, *, threads: int | None = None, ticks: int | None 
         "probes": _probed(program, ticks) * dtype.itemsize,
     }
     return Estimate(parts, perhaps, rows * (3 if packed else 2) + _drawing(program, layout))
-
-
-def _numbers(kernel: Kernel, block: Block) -> int:
-    """Numbers of a neuron in the arena of states."""
-    return line_size(len(kernel.state)) if "rest" in block.reference else len(kernel.state)
 
 
 def _added(tables: list[dict[str, int]]) -> dict[str, int]:

@@ -21,9 +21,8 @@ def count_sent(begin, end, low, high, order, depth, hist_n):
     """Spikes of lanes order[low:high] in ticks begin..end-1."""
     total = 0
     for t in range(begin, end):
-        row = t % depth * order.shape[0]
         for q in range(low, high):
-            total += hist_n[row + order[q]]
+            total += hist_n[order[q], t % depth]
     return total
 
 
@@ -34,7 +33,7 @@ def pack_slots(begin, end, low, high, order, depth, base, cap, hist_n, history, 
     for t in range(begin, end):
         h = t % depth
         for p in order[low:high]:
-            n = hist_n[h * order.shape[0] + p]
+            n = hist_n[p, h]
             message[k] = n
             k += 1
             start = base[p] + h * cap[p]
@@ -52,7 +51,7 @@ def pack_values(begin, end, low, high, order, depth, base, cap, hist_n, value, m
         h = t % depth
         for p in order[low:high]:
             start = base[p] + h * cap[p]
-            for i in range(hist_n[h * order.shape[0] + p]):
+            for i in range(hist_n[p, h]):
                 message[at] = value[start + i]
                 at += 1
 
@@ -72,7 +71,7 @@ def unpack_slots(begin, end, me, bounds, starts, order, depth, base, cap, hist_n
             for p in order[low:high]:
                 n = message[k]
                 k += 1
-                hist_n[h * order.shape[0] + p] = n
+                hist_n[p, h] = n
                 start = base[p] + h * cap[p]
                 for i in range(n):
                     history[start + i] = message[at + i]
@@ -90,7 +89,7 @@ def unpack_values(begin, end, me, bounds, starts, order, depth, base, cap, hist_
             h = t % depth
             for p in order[bounds[r] : bounds[r + 1]]:
                 start = base[p] + h * cap[p]
-                n = hist_n[h * order.shape[0] + p]
+                n = hist_n[p, h]
                 for i in range(n):
                     value[start + i] = message[at + i]
                 at += n

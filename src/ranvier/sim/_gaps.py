@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ranvier.compile import Program
 from ranvier.sim._layout import Layout
+from ranvier.sim._states import States
 
 __all__ = ["Gaps"]
 
@@ -24,9 +25,7 @@ class Gaps:
     on. ``rows`` and ``handed`` [partitions + 1] are where a partition's begin.
     """
 
-    def __init__(
-        self, program: Program, layout: Layout, state_offset: dict[tuple[int, str], int], dtype: Any
-    ) -> None:
+    def __init__(self, program: Program, layout: Layout, states: States, dtype: Any) -> None:
         self.used = bool(program.gaps)
         names = list(dict.fromkeys(table.state for table in program.gaps))
         neurons = program.neurons
@@ -69,12 +68,14 @@ class Gaps:
         }
         copies: list[tuple[int, int, int]] = []
         handed = [0]
+        row = 0
         for pieces in layout.subs:
             for sub in pieces:
+                shift, row = int(states.shift[row]), row + 1
                 for k, name in sorted(sends):
                     if k == sub.block:
                         start = program.blocks[k].start + sub.first
-                        offset = state_offset[k, name] + sub.first
+                        offset = states.offset[k, name] + sub.first + shift
                         copies.append((offset, sub.n, names.index(name) * neurons + start))
             handed.append(len(copies))
         self.copies = np.array(copies, np.int64).reshape(-1, 3)

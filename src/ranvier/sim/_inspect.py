@@ -243,10 +243,9 @@ class Inspected:
         block = next(b for b in self.program.blocks if b.start <= slot < b.start + b.n)
         k = self.program.blocks.index(block)
         name, got = "output", self._arrays.out[slot]
-        for b, state in self._arrays.state_offset:
-            if b != k:
-                continue
-            value = self._arrays.states(k, state, block.n)[slot - block.start]
+        a = self._arrays
+        for state in a.states.names[k]:
+            value = a.states.read(a.state, k, a.states.offset[k, state])[slot - block.start]
             if not np.isfinite(value):
                 name, got = state, value
                 break

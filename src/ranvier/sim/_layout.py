@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ranvier.compile import Program
 from ranvier.errors import fail
 
-__all__ = ["Layout", "Sub", "aligned_zeros", "lay_out", "padded", "usable_cores"]
+__all__ = ["GAP", "LINE", "Layout", "Sub", "aligned_zeros", "lay_out", "padded", "usable_cores"]
 
 MOST_WIDTH = 1 << 16
 """Accumulators of a partition, so that 16 bits name each of them."""
@@ -30,6 +30,9 @@ LINE = 16
 """Numbers to a cache line at least (of 64 bytes, of 4 each): what is computed begins at a line."""
 PAGE = 4096
 """Bytes."""
+GAP = 1024
+"""Numbers between what two threads write: a page or two. Processors fetch ahead of what they read,
+and would take lines away from their neighbours."""
 WORTH_A_THREAD = 2000
 """Fewer neurons than this are computed faster by one thread than two take to meet."""
 
@@ -139,7 +142,7 @@ def lay_out(
         team = 1
     # A neuron costs its update and the visits of its accumulators.
     cost = [block.n * (1 + p) for block, p in zip(program.blocks, ports, strict=True)]
-    shares = 1 if whole or aligned else -(-program.ring // (team * (MOST_WIDTH - 8 * GRAIN)))
+    shares = 1 if whole or aligned else -(-program.ring // (team * (MOST_WIDTH - GAP - 8 * GRAIN)))
     wanted = 1 if whole else team * max(1, shares)
     target = sum(cost) / wanted if wanted else 0.0
     cuts: list[list[tuple[int, int, int]]] = [[]]
@@ -178,6 +181,7 @@ def lay_out(
                 place[start : start + n] = np.arange(acc, acc + n)
                 acc += pitch
         subs.append(tuple(pieces))
+        acc += GAP if acc > begin[-1] else 0
         begin.append(acc)
     sizes, lane = [sum(s.n for s in pieces) for pieces in subs], np.arange(len(subs))
     lane_part = lane

@@ -44,7 +44,7 @@ if {g}_table[p, 0] >= 0:
                 hi = ev_ptr[e - ev_first + 1]
             else:
                 lo = hist_base[q] + (e % depth) * hist_cap[q]
-                hi = lo + hist_n[(e % depth) * lanes + q]
+                hi = lo + hist_n[q, e % depth]
             row = -1
             for i in range(lo, hi + 1):
                 ahead = -1

@@ -149,19 +149,21 @@ class Probes:
                 tap.places[i] = _moved(place, self.columns)
                 self.columns += place.width(blocks[place.block].n)
         rows: list[tuple[int, ...]] = []
+        states, row = arrays.states, 0
         for p, pieces in enumerate(arrays.layout.subs):
             arrays.parts[p, 9] = len(rows)
             for sub in pieces:
+                shift, row = int(states.shift[row]), row + 1
                 n = blocks[sub.block].n
                 for tap in self.taps:
                     for place in (x for x in tap.places if x.block == sub.block):
                         sampled = [(place.kind, offset) for offset in place.offsets]
                         if place.asleep:
-                            sampled.append((ASLEEP, arrays.due_offset[sub.block]))
+                            sampled.append((ASLEEP, states.due[sub.block]))
                         for k, (kind, offset) in enumerate(sampled):
                             at = place.column + k * n + sub.first
-                            apart = 1 if kind == OUTPUT else arrays.state_step[sub.block]
-                            origin = offset + sub.first * apart
+                            apart = 1 if kind == OUTPUT else states.step[sub.block]
+                            origin = offset + sub.first * apart + (kind != OUTPUT) * shift
                             rows.append((kind, origin, sub.n, at, tap.every, apart))
             arrays.parts[p, 10] = len(rows)
         self.rows = np.array(rows, np.int64).reshape(-1, 6)
@@ -228,7 +230,7 @@ def _place(
     if variable == "output":
         return _Place(k, index, OUTPUT, (block.start,))
     register = block.aliases.get(variable, variable)
-    offsets = arrays.state_offset
+    offsets = arrays.states.offset
     if (k, register) not in offsets:
         legal = sorted({"output", *(name for b, name in offsets if b == k), *block.aliases})
         raise unknown("state", variable, legal, where=where)
@@ -250,12 +252,13 @@ def read_now(
         if block.population != population:
             continue
         place = _place(arrays, k, block, variable, where, owner)
-        arena, step = arrays.state, arrays.state_step[k]
+        lie = arrays.states
         if place.kind == OUTPUT:
-            arena, step = arrays.out, 1
-        states = [arena[at : at + block.n * step : step] for at in place.offsets]
+            states = [arrays.out[block.start : block.start + block.n]]
+        else:
+            states = [lie.read(arrays.state, k, at) for at in place.offsets]
         if place.asleep:
-            missed = tick - arrays.due(k, block.n).astype(np.int64)
+            missed = tick - lie.read(arrays.sleep.ticks, k, lie.due[k]).astype(np.int64)
             states = catch_up(arrays, k, states, np.maximum(0, missed))
         by, plus = _units(block, variable)
         found[place.index] = states[place.which] * by + plus

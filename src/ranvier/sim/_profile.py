@@ -167,7 +167,7 @@ def state_bytes(program: Program, arrays: Arrays) -> dict[str, int]:
     for block in program.blocks:
         found.setdefault(block.population, 0)
         found[block.population] += block.n * arrays.out.itemsize
-    for k, _ in arrays.state_offset:
+    for k, _ in arrays.states.offset:
         block = program.blocks[k]
         found[block.population] += block.n * arrays.state.itemsize
     return found

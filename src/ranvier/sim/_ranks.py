@@ -300,12 +300,10 @@ class RankSession(Session):
         a, low, high = self._arrays, int(self._bounds[rank]), int(self._bounds[rank + 1])
         none = [np.zeros(0, np.int64)]
         if name == "state":
-            columns = [((k, a.state_step[k]), at) for (k, _), at in a.state_offset.items()]
-            columns += [((k, a.state_step[k]), at) for k, at in a.due_offset.items()]
             found = [
-                at + step * np.arange(sub.first, sub.first + sub.n)
+                place + np.arange(sub.first, sub.first + sub.n)
                 for sub in self._pieces(rank)
-                for (block, step), at in columns
+                for block, _, place in a.states.rows()
                 if block == sub.block
             ]
             return np.concatenate(none + found)

@@ -12,6 +12,7 @@ from ranvier.compile import Program
 from ranvier.errors import fail, unknown
 from ranvier.events import Events, Trace
 from ranvier.sim._arrays import Arrays
+from ranvier.sim._layout import LINE, aligned_zeros
 from ranvier.sim._probes import Probes
 
 __all__ = ["Recorder"]
@@ -56,7 +57,8 @@ class Recorder:
         self.tick = np.empty(size, np.int32)
         self.slot = np.empty(size, np.int32)
         self.value = np.empty(size if arrays.make.graded else 1, self._dtype)
-        self.filled = self.base.astype(np.int64)
+        # Each partition's count lies on cache lines of its own.
+        self.filled = aligned_zeros((self.base.size, LINE), np.int64)
 
     def _flag(self, arrays: Arrays) -> None:
         """Mark what is recorded, and count it by partition."""
@@ -73,13 +75,13 @@ class Recorder:
     # -- while running ------------------------------------------------------------------------
     def room(self, ticks: int) -> NDArray[Any]:
         """Empty buffers for so many ticks; returns the array for sampled values."""
-        self.filled[:] = self.base
+        self.filled[:, 0] = self.base
         columns = self.probes.columns
         return np.zeros((ticks if columns else 0, columns), self._dtype)
 
     def take(self, first: int, samples: NDArray[Any]) -> None:
         """Take out what the worker wrote from tick ``first`` on."""
-        pieces = [slice(a, b) for a, b in zip(self.base, self.filled, strict=True) if b > a]
+        pieces = [slice(a, b) for a, b in zip(self.base, self.filled[:, 0], strict=True) if b > a]
         if pieces:
             tick = np.concatenate([self.tick[s] for s in pieces])
             slot = np.concatenate([self.slot[s] for s in pieces])

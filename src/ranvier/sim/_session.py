@@ -132,10 +132,9 @@ class Session(Inspected, Weighted, Streaming):
             there = given.get(name)
             if there is None or there.shape != array.shape or there.dtype != array.dtype:
                 raise fail("damaged-bundle", "checkpoint", f"{name} is missing or misshapen")
-            if name in ("state", "out"):
-                array[...] = there
+        a.out[:] = given["out"]
+        a.restore(given["state"], state.tick)
         if a.make.lazy:
-            a.check_due(self.program, state.tick)
             a.sleep.rouse(a.subs, given["awake"])
         self._tick = self._first = self._oldest = state.tick
         self._put_sent(state.tick, dict(given))
@@ -186,7 +185,7 @@ class Session(Inspected, Weighted, Streaming):
                 a.history[at : at + chosen.size] = slot[chosen]
                 if a.hist_value.size > 1:
                     a.hist_value[at : at + chosen.size] = value[chosen]
-                a.hist_n[h * a.layout.lanes + q] = chosen.size
+                a.hist_n[q, h] = chosen.size
 
     def _moving(self) -> dict[str, NDArray[Any]]:
         """What a tick changes, beside the events under way."""
@@ -201,7 +200,7 @@ class Session(Inspected, Weighted, Streaming):
         neurons = self.program.neurons
         return {
             **({"awake": a.sleep.by_neuron(a.subs, neurons)} if a.make.lazy else {}),
-            "state": a.state,
+            "state": a.states.pack(a.state),
             "out": a.out,
             "synapse_weight": a.synapses.packed_weight(),
             "synapse_target": a.synapses.packed_target,
@@ -220,7 +219,7 @@ class Session(Inspected, Weighted, Streaming):
             for q in range(a.layout.lanes):
                 h = t % a.depth
                 at = int(a.hist_base[q] + h * a.hist_cap[q])
-                n = int(a.hist_n[h * a.layout.lanes + q])
+                n = int(a.hist_n[q, h])
                 if n:
                     tick.append(np.full(n, t, np.int64))
                     slot.append(a.history[at : at + n].astype(np.int64))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranvier.sim._layout import Layout
-from ranvier.sim._update_lazy import BLOCK, PORT_BIT, POWER_BITS, WATCHED_PORTS, line_size
+from ranvier.sim._update_lazy import BLOCK, PORT_BIT, POWER_BITS, WATCHED_PORTS
 
 __all__ = ["REST_SHAPES", "Sleep"]
 
@@ -66,10 +66,6 @@ class Sleep:
             parts.append(np.concatenate(row))
             size += parts[-1].size
         self.table = np.concatenate(parts).astype(dtype)
-
-    def step(self, block: int, states: int) -> int:
-        """Distance in the arena between neighbours of a block of neurons with so many states."""
-        return line_size(states) if self.first[block] >= 0 else 1
 
     def allot(
         self, layout: Layout, subs: IntArray, ports: Sequence[int], state: NDArray[Any]

@@ -139,7 +139,7 @@ def arrive(t, oldest, lanes, delays, depth, hist_base, hist_cap, hist_n, history
                 hi = ev_ptr[e - ev_first + 1]
             else:
                 lo = hist_base[q] + h * hist_cap[q]
-                hi = lo + hist_n[h * lanes + q]
+                hi = lo + hist_n[q, h]
             for i in range(lo, hi):
                 if q < 0:
                     source = ev_source[i]
@@ -198,11 +198,11 @@ for g in range(gap_handed[p], gap_handed[p + 1]):
 OPEN_LANE = """\
 before = (t - 1) % depth
 at = hist_base[{lane}] + before * hist_cap[{lane}]
-for i in range(at, at + hist_n[before * lanes + {lane}]):
+for i in range(at, at + hist_n[{lane}, before]):
     out[history[i]] = 0
 at = hist_base[{lane}] + h * hist_cap[{lane}]
 begin = at"""
-CLOSE_LANE = "hist_n[h * lanes + {lane}] = at - begin"
+CLOSE_LANE = "hist_n[{lane}, h] = at - begin"
 
 RUN = """
 @njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)
@@ -248,7 +248,7 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
             {learn_arrive}
             {toc_arrive}
             {open_part}
-            rec = rec_n[p]
+            rec = rec_n[p, 0]
             for s in range(part_table[p, {sub}], part_table[p, {sub_end}]):
                 kind = subs[s, 0]
                 {open_piece}
@@ -257,7 +257,7 @@ def run(me, threads, first, last, oldest, sync, start, parts, part_table, subs, 
                 {learn_fire}
                 {close_piece}
                 {toc_update}
-            rec_n[p] = rec
+            rec_n[p, 0] = rec
             {close_part}
             {learn_sweep}
             {gap_leave}
