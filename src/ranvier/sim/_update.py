@@ -102,9 +102,9 @@ def update{suffix}(t, first, s, subs, state, param, acc, out, z, tally, mark, ma
 {write}
 {check}
         if odd and fault[0] < 0:
-            fault[0] = t
             for i in range(m - 1, -1, -1):
                 if {found}:
+                    fault[0] = t
                     fault[1] = slot + b + i
 {send}
 {count}
@@ -232,15 +232,18 @@ def _may_break(kernel: Kernel) -> list[int]:
 
 
 def check_text(kernel: Kernel, make: Make) -> list[str]:
-    """For the loop over the neurons: sets ``odd`` where a number has stopped being one (x - x is
-    then NaN)."""
-    checked = [f"(r{k} - r{k})" for k in _may_break(kernel)]
+    """For the loop over the neurons: sets ``odd`` where a number may have stopped being one: their
+    sum minus itself is then NaN (and where finite ones add up to infinity: see found_text)."""
+    checked = [f"r{k}" for k in _may_break(kernel)]
     if kernel.output != "spike" and kernel.dtype != "i8":
-        checked.append("(y - y)")
+        checked.append("y")
     if not checked:
         return []
     number = wide(make)
-    return [f"zero = {' + '.join(checked)}", f"odd = {number}(odd | {number}(zero != zero))"]
+    return [
+        f"total = {' + '.join(checked)}",
+        f"odd = {number}(odd | {number}(total - total != 0))",
+    ]
 
 
 def found_text(kernel: Kernel) -> str:
