@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ranvier.neurons._expr import names
+from ranvier.plasticity._decay import FINE
 
 if TYPE_CHECKING:
     from ranvier.plasticity._generate import Writer
@@ -99,7 +100,7 @@ class _Rows:
                  for i, n in enumerate(self.writer.params)
                  if f"p_{n.replace('$', '_r')}" in text]  # fmt: skip
         lines += [f"    d_{r} = table[{r}]" for r in range(len(self.writer.rates))
-                  if f"d_{r}," in text]  # fmt: skip
+                  if f"d_{r}," in text or f"d_{r}[" in text]  # fmt: skip
         return "".join(line + "\n" for line in lines)
 
     def param(self, name: str) -> str:
@@ -173,12 +174,16 @@ class _Rows:
     def save(self) -> list[str]:
         return [f"syn_{r}[i] = v_{v}" for r, v in enumerate(self.variables)]
 
-    def on_post(self, place: str, distance: str) -> list[str]:
-        """Apply ``on_post`` for the spike at ``f``, entry ``place`` of the target's history."""
+    def on_post(self, place: str, distance: str, *, near: bool = False) -> list[str]:
+        """Apply ``on_post`` for the spike at ``f``, entry ``place`` of the target's history;
+        ``near``: less than FINE ticks after the row's last event."""
         known: dict[str, str] = {}
         for trace in self.post_reads:
             if trace.side == "pre":
-                value = f"x_{trace.name} * {self.decay(distance, trace.tau)}"
+                decay = self.decay(distance, trace.tau)
+                if near:  # the first part of the table says it all
+                    decay = f"d_{self.writer.rate(trace.tau)}[({distance}) & {FINE - 1}]"
+                value = f"x_{trace.name} * {decay}"
             else:
                 value = f"hist_trace[{self.history.index(trace.name)}, {place}, j]"
                 if trace.read == "after":
@@ -200,11 +205,17 @@ class _Rows:
         deeper += ["when = work[2 * rank + 1]", "many = found", "found = 0"]
         deeper += ["for q in range(many):", *_in(["i = before[q]", "f = ticks[to[i]]", *listing])]
         lines += ["rank = 0", "while found > 0:", *_in(deeper)]
-        event = ["i = listed[q]", "f = np.int64(when[q])", *self.load(), *self.before("f")]
-        event += [*self.on_post("rank", "f - last"), "ws[i] = w", *self.save()]
-        apply = ["rank -= 1", "listed = work[2 * rank]", "when = work[2 * rank + 1]"]
-        apply += [f"for q in range(listed[{BLOCK}]):", *_in(event)]
-        return [*lines, "while rank > 0:", *_in(apply)]
+        lines += ["while rank > 0:"]
+        lines += _in(["rank -= 1", "listed = work[2 * rank]", "when = work[2 * rank + 1]"])
+        reads = any(t.side == "pre" for t in self.post_reads)
+        for near in (True, False) if reads else (False,):
+            event = ["i = listed[q]", "f = np.int64(when[q])", *self.load(), *self.before("f")]
+            event += [*self.on_post("rank", "f - last", near=near), "ws[i] = w", *self.save()]
+            loop = [f"for q in range(listed[{BLOCK}]):", *_in(event)]
+            if reads:
+                loop = [f"if t - last < {FINE}:" if near else "else:", *_in(loop)]
+            lines += _in(loop)
+        return lines
 
     def before(self, tick: str) -> list[str]:
         """Where nothing happens by itself: the event of the third factor in force at ``tick``."""

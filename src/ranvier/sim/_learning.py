@@ -16,6 +16,9 @@ __all__ = [
     "learning_sweep",
 ]
 
+AHEAD = 2048
+"""Synapses of the next row that memory is asked for while a row is worked on."""
+
 _ARRIVE = """\
 full_{g} = False
 if {g}_table[p, 0] >= 0:
@@ -56,11 +59,11 @@ if {g}_table[p, 0] >= 0:
                     if ahead < 0:
                         continue
                     head = {g}_start[ahead]
-                    prefetch({g}_target, head)
-                    prefetch({g}_target, head + 32)
-                    prefetch({g}_weight, head)
-                    prefetch({g}_weight, head + 8)
-                    prefetch({g}_weight, head + 16)
+                    tail = min({g}_start[ahead + 1], head + {most})
+                    for j in range(head, tail, 64 // {g}_target.itemsize):
+                        prefetch({g}_target, j)
+                    for j in range(head, tail, 64 // {g}_weight.itemsize):
+                        prefetch({g}_weight, j)
                 if row >= 0:
                     {r}process_row(
                         row, {g}_start[row], {g}_start[row + 1], t, acc_{g}, {rest}
@@ -123,7 +126,9 @@ def learning_arrive(
         reward = _REWARD.format(g=g, r=r, value=value) if kernels[number].third else ""
         kept = len(kernels[number].history)
         found.append(
-            _ARRIVE.format(g=g, r=r, rest=_rest(g), reward=reward, cap=CAPACITY, kept=kept)
+            _ARRIVE.format(
+                g=g, r=r, rest=_rest(g), reward=reward, cap=CAPACITY, kept=kept, most=AHEAD
+            )
         )
     return textwrap.indent("\n".join(found), " " * indent).strip() or "pass"
 
