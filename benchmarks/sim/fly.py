@@ -1,6 +1,6 @@
 """A fly-sized network that is almost silent, against Brian2's C++ program.
 
-    python -m benchmarks.sim.fly [--neurons 138639 --edges 15000000] [--json]
+    python -m benchmarks.sim.fly [--neurons 138639 --edges 15000000] [--threads 1 2] [--json]
 
 A surrogate for the whole brain of Drosophila: the model, the number of neurons and roughly that of
 edges of Shiu et al. (2024), Nature 634:210; the connections are invented. Law (PCG64, in this
@@ -11,7 +11,8 @@ times the synapses to a common pool of 400 neurons, so that activity goes on for
 
 Both sides run the same network on the same list in float64, and the spikes are compared one by one.
 What arrives at a refractory neuron is lost on both sides (the original program keeps it, and lets
-stimulated cells fire without a pause). Ours lets neurons sleep unless --dense is given.
+stimulated cells fire without a pause). Ours lets neurons sleep unless --dense is given. Each side
+runs at its best number of threads.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--brian2-python", help="interpreter that has brian2 2.9 and numpy<2")
     parser.add_argument("--neurons", type=int, default=138_639)
     parser.add_argument("--edges", type=int, default=15_000_000)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--dense", action="store_true", help="ours computes every neuron")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -68,20 +69,33 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder) / "fly.npz", Path(folder) / "ours.npz"
         np.savez(path, **surrogate(args.neurons, args.edges, args.seconds, args.seed))
-        program = _harness.Built(
-            python, "brian2_fly.py", Path(folder) / "brian2", str(path),
-            "--seconds", str(args.seconds),
-        )  # fmt: skip
+        built: dict[int, _harness.Built] = {}
+        first: dict[int, float] = {}
+        for n in args.threads:
+            built[n] = _harness.Built(
+                python, "brian2_fly.py", Path(folder) / f"brian2_{n}", str(path),
+                "--seconds", str(args.seconds), "--threads", str(n),
+            )  # fmt: skip
+            first[n] = min(built[n].run(), built[n].run())
+            _harness.say(args, f"Brian2 on {n} threads {first[n]:.3f} s")
+        best = min(first, key=lambda n: first[n])
+        program = built[best]
         mine: list[dict] = []
 
-        def ours() -> float:
-            mine.append(
-                _harness.ours(
-                    "fly", "--network", str(path), "--seconds", str(args.seconds),
-                    "--threads", str(args.threads), "--out", str(out),
-                    "--update", "dense" if args.dense else "lazy",
-                )
+        def on(threads: int) -> dict:
+            return _harness.ours(
+                "fly", "--network", str(path), "--seconds", str(args.seconds),
+                "--threads", str(threads), "--out", str(out),
+                "--update", "dense" if args.dense else "lazy",
             )  # fmt: skip
+
+        threads = args.threads[0]
+        if not args.peer_only and len(args.threads) > 1:
+            tried = {n: min(on(n)["run"][0], on(n)["run"][0]) for n in args.threads}
+            threads = min(tried, key=lambda n: tried[n])
+
+        def ours() -> float:
+            mine.append(on(threads))
             return mine[-1]["run"][0]
 
         a, b = _harness.interleaved(args.repeats, None if args.peer_only else ours, program.run)
@@ -90,7 +104,8 @@ def main() -> None:
         known = {
             "neurons": args.neurons, "edges": args.edges, "spikes_brian2": int(theirs.size),
             "active_brian2": int(np.unique(index).size), "seconds": args.seconds,
-            "repeats": args.repeats, "threads": args.threads, "brian2_cpu": program.cpu,
+            "repeats": args.repeats, "threads": threads, "brian2_threads": best,
+            "brian2_by_threads": first, "brian2_cpu": program.cpu,
             "brian2_build_s": program.report["generate"] + program.report["compile"],
             "brian2": program.report["brian2"],
         }  # fmt: skip
