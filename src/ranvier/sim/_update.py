@@ -241,8 +241,8 @@ def check_text(kernel: Kernel, make: Make) -> list[str]:
         return []
     number = wide(make)
     return [
-        f"total = {' + '.join(checked)}",
-        f"odd = {number}(odd | {number}(total - total != 0))",
+        f"whole = {' + '.join(checked)}",
+        f"odd = {number}(odd | {number}(whole - whole != 0))",
     ]
 
 
