@@ -35,10 +35,10 @@ def network() -> Network:
     return Network(
         name="sleepy",
         populations=(
-            Population(name="in", shape=INPUTS),
-            Population(name="a", shape=N, model=MODEL, parameters=QUIET),
-            Population(name="n", shape=100, model=with_poisson(get("lif")), parameters=noisy),
-            Population(name="b", shape=N // 3, model=MODEL, parameters=QUIET),
+            Population(name="in", shape=(INPUTS,)),
+            Population(name="a", shape=(N,), model=MODEL, parameters=QUIET),
+            Population(name="n", shape=(100,), model=with_poisson(get("lif")), parameters=noisy),
+            Population(name="b", shape=(N // 3,), model=MODEL, parameters=QUIET),
         ),
         projections=(
             join("in", "a", "exc", 3, 12e-3, 1, 2e-3),
@@ -63,8 +63,10 @@ def stimulus() -> Events:
     return Events.from_raster(fires, dt=DT)
 
 
-def run(update: str, chip: str = "ideal", **more: int) -> Recording:
-    return sim.run(made(update, chip), {"in": stimulus()}, ticks=TICKS, keep_state=True, **more)
+def run(update: str, chip: str = "ideal", threads: int | None = None) -> Recording:
+    return sim.run(
+        made(update, chip), {"in": stimulus()}, ticks=TICKS, keep_state=True, threads=threads
+    )
 
 
 def test_the_same_spikes_as_without_sleep() -> None:
