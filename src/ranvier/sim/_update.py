@@ -25,6 +25,7 @@ __all__ = [
     "found_text",
     "indented",
     "more_arguments",
+    "spike_text",
     "update_text",
     "wide",
 ]
@@ -182,11 +183,7 @@ def update_text(suffix: str, variant: Variant, make: Make) -> str:
     write += [f"c{k} += d{k}" for k, _ in enumerate(kernel.counters)]
     write.append("mark[i] = u1(y != 0)" if spikes else "o[i] = y")
     count = [f"counter[subs[s, 9] + {k}] += c{k}" for k, _ in enumerate(kernel.counters)]
-    spike = _worker.SPIKE.format(
-        store_value="hist_value[at] = value\n" if make.graded else "",
-        record_value="rec_value[rec] = value\n    " if make.graded else "",
-        send_now=_instant(kernel) if make.instant else "",
-    )
+    spike = spike_text(make, _instant(kernel) if make.instant else "")
     if spikes:
         one = "np.int64(1)" if kernel.dtype == "i8" else "f4(1)" if make.single else "1.0"
         send = _SEND_SPIKES.format(one=one, spike=textwrap.indent(spike, " " * 12).rstrip())
@@ -217,6 +214,15 @@ def more_arguments(make: Make) -> str:
     """What an update is given beyond the arguments all makes have."""
     instant = ", nd, rows_p, run_p, target_p, weight_p" if make.instant else ""
     return instant + (", awake, due, listed, many, new, lag, rest, seen" if make.lazy else "")
+
+
+def spike_text(make: Make, send_now: str = "") -> str:
+    """What becomes of a spike: into the history, the counts and the recorder."""
+    return _worker.SPIKE.format(
+        store_value="hist_value[at] = value\n" if make.graded else "",
+        record_value="rec_value[rec] = value\n    " if make.graded else "",
+        send_now=send_now,
+    )
 
 
 def wide(make: Make) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import textwrap
 
-from ranvier.sim import _worker
 from ranvier.sim._update import (
     BLOCK,
     SUB_FIELDS,
@@ -22,6 +21,7 @@ from ranvier.sim._update import (
     found_text,
     indented,
     more_arguments,
+    spike_text,
     wide,
 )
 
@@ -307,11 +307,6 @@ def update_lazy_text(suffix: str, variant: Variant, make: Make) -> str:
         for j in range(d)
     )
     calm = f"({bound} < table[0])" + "".join(f" & (s{k}[i] == 0)" for k in left)
-    spike = _worker.SPIKE.format(
-        store_value="hist_value[at] = value\n" if make.graded else "",
-        record_value="rec_value[rec] = value\n    " if make.graded else "",
-        send_now="",
-    )
     return _UPDATE_LAZY.format(
         **{name: str(k) for k, name in enumerate(SUB_FIELDS)},
         suffix=suffix,
@@ -352,7 +347,7 @@ def update_lazy_text(suffix: str, variant: Variant, make: Make) -> str:
         store=indented(12, [f"line[i * {size} + {k}] = s{k}[f]" for k in others]),
         store_left=indented(12, [f"line[i * {size} + {k}] = s{k}[f]" for k in left]),
         store_left_too=indented(16, [f"line[i * {size} + {k}] = s{k}[f]" for k in left]),
-        spike=textwrap.indent(spike, " " * 8).rstrip(),
+        spike=textwrap.indent(spike_text(make), " " * 8).rstrip(),
         count=indented(
             4, [f"counter[subs[s, 9] + {k}] += c{k}" for k, _ in enumerate(kernel.counters)]
         ),
