@@ -14,6 +14,7 @@ import nets  # pyright: ignore[reportMissingImports]
 from ranvier import sim
 from ranvier.apps.cuba import MODEL
 from ranvier.compile import Program, compile, passes_from_text
+from ranvier.errors import RanvierError
 from ranvier.events import Events, Recording
 from ranvier.network import Network, Population, Projection, Rule
 from ranvier.neurons import get, with_poisson
@@ -102,3 +103,11 @@ def test_the_same_spikes_as_the_reference_engine() -> None:
         run("lazy"),
         sim.run(made("dense"), {"in": stimulus()}, ticks=TICKS, engine="reference"),
     )
+
+
+def test_float32_refuses_more_ticks_than_a_neuron_can_count() -> None:
+    """The tick a neuron is due at has as many bits as its states."""
+    session = sim.Session(made("lazy", "ideal32"), threads=1)
+    session._tick = 2**31 - 2
+    with pytest.raises(RanvierError, match=r"sleep in float32 count ticks in 32 bits"):
+        session.advance(ticks=2)

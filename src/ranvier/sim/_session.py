@@ -320,8 +320,9 @@ class Session(Inspected, Weighted, Streaming):
     def run_to(self, stop: int) -> None:
         """Ticks up to ``stop``, in one call of the worker; :meth:`advance` is for users."""
         a, recorder, first = self._arrays, self._recorder, self._tick
-        if a.plastic and stop > TICKS:
-            raise fail("too-long", self.program.name, "plastic synapses count ticks in 32 bits",
+        if stop > TICKS and (a.plastic or (a.make.lazy and a.make.single)):
+            who = "plastic synapses count" if a.plastic else "neurons that sleep in float32 count"
+            raise fail("too-long", self.program.name, f"{who} ticks in 32 bits",
                        got=stop, limit=TICKS, hint="begin a new session")  # fmt: skip
         since = max(self._oldest, first - a.depth + 2)
         self._pending.forget(since)
