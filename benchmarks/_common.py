@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["conditions", "finish", "median_ratio", "peer_python"]
+__all__ = ["conditions", "finish", "median_ratio", "parts_of", "peer_python"]
 
 
 def peer_python(given: str | None, pins: Sequence[str], base: str) -> str:
@@ -35,6 +35,21 @@ def median_ratio(ours: Sequence[float], peer: Sequence[float]) -> tuple[float, f
     """(median of ours, median of the peer, median of the pairwise ratios peer / ours)."""
     ratios = [b / a for a, b in zip(ours, peer, strict=True)]
     return statistics.median(ours), statistics.median(peer), statistics.median(ratios)
+
+
+def parts_of(profile: Any) -> dict[str, dict[str, float]]:
+    """A session's profile by what was done: the share of all threads' time, how many (neurons times
+    ticks, sleeping ones included; synapses that spikes went along), and nanoseconds of each."""
+    found: dict[str, dict[str, float]] = {}
+    for row in profile.rows:
+        part = found.setdefault(row.what, {"share": 0.0, "seconds": 0.0, "count": 0})
+        part["share"] += row.share
+        part["seconds"] += row.seconds
+        part["count"] += row.count
+    for part in found.values():
+        if part["count"]:
+            part["ns"] = 1e9 * part["seconds"] / part["count"]
+    return found
 
 
 def conditions(**more: Any) -> dict[str, Any]:

@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks._common import peer_python
 
 __all__ = [
-    "PEERS", "Built", "arguments", "brian2", "cores", "interleaved", "nest", "nest_best", "ours",
-    "ours_by_threads", "say",
+    "PEERS", "Built", "arguments", "brian2", "cores", "in_the_way", "interleaved", "nest",
+    "nest_best", "ours", "ours_by_threads", "say",
 ]  # fmt: skip
 
 PEERS = Path(__file__).parent / "_peers"
@@ -77,6 +77,17 @@ def told(command: Sequence[str], **options: Any) -> dict[str, Any]:
 def ours(*options: str) -> dict[str, Any]:
     """Run our side (benchmarks/sim/_ours.py) with these options."""
     return told([sys.executable, "-m", "benchmarks.sim._ours", *options], cwd=ROOT)
+
+
+def in_the_way(args: argparse.Namespace, holds: bool, options: Sequence[str]) -> dict[str, Any]:
+    """Where a goal is missed: where the time of one more run of ours went."""
+    if holds:
+        return {}
+    parts = ours(*options, "--profile")["profile"]
+    for what, part in parts.items():
+        each = f", {part['count']:,} of {part['ns']:.3g} ns" if part["count"] else ""
+        say(args, f"goal missed; time of {what}: {part['share']:.0%}{each}")
+    return {"profile": parts}
 
 
 def nest_best(

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._common import parts_of
 from ranvier import apps, sim
 from ranvier.bench import activity
 from ranvier.compile import compile, passes_from_text
@@ -112,6 +113,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", help="keep the spikes (tick, id) in this .npz")
+    parser.add_argument("--profile", action="store_true", help="read the clock; a few % slower")
     args = parser.parse_args()
     clock = [time.perf_counter()]
     network, stimulus = _make(args)
@@ -120,6 +122,7 @@ def main() -> None:
     program = compile(network, args.chip, dt=DT, passes=passes)
     clock.append(time.perf_counter())
     options: dict[str, Any] = {} if args.threads is None else {"threads": args.threads}
+    options["profile"] = args.profile
     session = sim.session(program, **options)
     clock.append(time.perf_counter())
     first = round(args.skip / DT)
@@ -152,6 +155,9 @@ def main() -> None:
         )
     names = ("create", "compile", "prepare", "first")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if args.profile:  # only of what comes after compiling: "rest" would be mostly that
+        session = sim.session(program, **options)
+        session.advance(stimulus, ticks=ticks)
     print(
         json.dumps(
             {
@@ -162,6 +168,7 @@ def main() -> None:
                 "spikes": sum(len(e) for e in events.values()),
                 "peak_bytes": memory,
                 "synapses": network.synapses,
+                "profile": parts_of(session.profile()) if args.profile else None,
             }
         )
     )

@@ -81,10 +81,12 @@ def _case(args, python: str, folder: Path, neurons: int, bits: int) -> None:
     mid, peer, ratio = median_ratio(a, b)
     own = float(mine[0]["spikes"] / neurons / args.seconds)
     close = abs(own / rate - 1) < 0.15
+    holds = ratio >= GOAL[bits] and close
+    known |= _harness.in_the_way(args, holds, [*common, "--threads", str(threads)])
     finish(
         name, ours=mid, peer=peer, unit="s", ratio=ratio,
         goal=f">= {GOAL[bits]} x Brian2's C++ program at its best, same rate",
-        holds=ratio >= GOAL[bits] and close, threads=threads, rate=own, rates_agree=close,
+        holds=holds, threads=threads, rate=own, rates_agree=close,
         cpu=mine[-1]["cpu"][0], **known,
     )  # fmt: skip
 

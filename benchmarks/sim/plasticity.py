@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._common import finish
+from benchmarks._common import finish, parts_of
 from benchmarks.sim import _harness
 from ranvier import plasticity, sim
 from ranvier.compile import Program, compile
@@ -75,8 +75,8 @@ BIAS = 23e-3
 """Mean constant drive [V]."""
 
 
-def _session(program: Program, threads: int, skip: int) -> sim.Session:
-    session = sim.Session(program, threads=threads, record=())
+def _session(program: Program, threads: int, skip: int, profile: bool = False) -> sim.Session:
+    session = sim.Session(program, threads=threads, record=(), profile=profile)
     session.advance(ticks=skip)
     return session
 
@@ -96,7 +96,7 @@ def _sweep(session: sim.Session, ticks: int) -> float:
 def case(args: Any, bits: int, threads: int) -> None:
     """One precision, one number of threads."""
     chip = "ideal" if bits == 64 else "ideal32"
-    size = {"neurons": args.neurons, "indegree": args.indegree, "delays": args.delays}
+    size: Any = {"neurons": args.neurons, "indegree": args.indegree, "delays": args.delays}
     plain, learning = (
         compile(network(rule, **size), chip, dt=DT) for rule in ("", args.rule)
     )  # fmt: skip
@@ -120,10 +120,15 @@ def case(args: Any, bits: int, threads: int) -> None:
     cpu = [statistics.median(busy[k]) for k in (0, 1)]
     events = int(moving._counts[: args.neurons * 4 // 5].sum()) / (moving.tick * DT)
     events *= args.seconds * args.indegree * 1.25
+    holds = ratio <= GOAL and same
+    if not holds:
+        _session(learning, threads, 1, profile=True)  # compiles
+        clocked = _session(learning, threads, ticks, profile=True)
+        size["profile"] = parts_of(clocked.profile())
     finish(
         f"sim/plasticity_{args.rule}_float{bits}_threads{threads}",
         ours=a, peer=b, unit="s", ratio=ratio, goal=f"<= {GOAL} x the same network at rest",
-        holds=ratio <= GOAL and same, threads=threads, precision=bits, same_spikes=same,
+        holds=holds, threads=threads, precision=bits, same_spikes=same,
         rate=spikes / args.neurons / args.seconds, cpu_ratio=cpu[1] / cpu[0],
         cpu_ns_per_event_more=1e9 * (cpu[1] - cpu[0]) / events, sweep_ms=_sweep(moving, ticks),
         repeats=args.repeats, seconds=args.seconds, **size,

@@ -86,6 +86,7 @@ class _Rows:
         variables = self.rule.variables
         self.drifts = bool(self.rule.drift_terms)
         self.timed = self.drifts or any(v.tau is not None for v in variables)
+        self.lists = bool(self.rule.on_post) and not self.timed
         self.variables = [v.name for v in variables]
         used = {n for _, e in self.rule.post_exprs for n in names(e)}
         self.post_reads = [t for t in self.rule.traces if t.name in used]
@@ -195,9 +196,7 @@ class _Rows:
 
     def by_rank(self) -> list[str]:
         """Everything since the last event that the synapses ``low`` to ``low + count`` know."""
-        if not self.rule.on_post:
-            return []
-        listing = ["listed[found] = i", "when[found] = f", "found += f >= since"]
+        listing = ["listed[found] = i", "when[i] = f", "found += f >= since"]
         lines = ["ticks = hist_tick[0]", "listed = work[0]", "when = work[1]", "found = 0"]
         lines += ["for i in range(count):", *_in(["f = ticks[to[i]]", *listing])]
         deeper = ["before = listed", f"before[{BLOCK}] = found", "rank += 1"]
@@ -209,7 +208,7 @@ class _Rows:
         lines += _in(["rank -= 1", "listed = work[2 * rank]", "when = work[2 * rank + 1]"])
         reads = any(t.side == "pre" for t in self.post_reads)
         for near in (True, False) if reads else (False,):
-            event = ["i = listed[q]", "f = np.int64(when[q])", *self.load(), *self.before("f")]
+            event = ["i = listed[q]", "f = np.int64(when[i])", *self.load(), *self.before("f")]
             event += [*self.on_post("rank", "f - last", near=near), "ws[i] = w", *self.save()]
             loop = [f"for q in range(listed[{BLOCK}]):", *_in(event)]
             if reads:
@@ -255,16 +254,18 @@ class _Rows:
         body += [*self.pending(), *self.to("t")] if self.timed else self.before("t")
         if self.third:
             body.append(f"n = {self.factor('t')}")
+        # listing what is pending has read it already, and left it in order
+        newest = "np.int32(work[1, i])" if self.lists else "hist_tick[0, j]"
         for trace in self.pre_reads:
             if trace.side == "post":
                 column = self.post.index(trace)
-                distance = self.decay("t - newest[j]", trace.tau)
+                distance = self.decay(f"t - {newest}", trace.tau)
                 known[trace.name] = f"post_trace[j, {column}] * {distance}"
         u = "uniform(seed, ident[row] + (low + i - a), t, 0)" if self.uses_u else "0.0"
         if self.rule.on_pre:
             body += [self.call("on_pre", known, u), *self.store()]
         body += [*self.save(), "acc[j] += w"]
-        lines += ["newest = hist_tick[0]", *self.blocks(body)]
+        lines += self.blocks(body)
         return _function("process_row", f"row, a, b, t, acc, {ROW_ARGUMENTS}", lines)
 
     def blocks(self, body: list[str]) -> list[str]:
@@ -273,7 +274,7 @@ class _Rows:
         lines.append("ws = weight[low : low + count]")
         for r, _ in enumerate(self.variables):
             lines.append(f"syn_{r} = syn[{r}, low : low + count]")
-        if not self.timed:
+        if self.lists:
             lines += self.by_rank()
         if body:
             lines += ["for i in range(count):", *_in(body)]

@@ -274,6 +274,14 @@ class Plastic:
             swept(tick - 1, self.hist_since[p], self.mod_count[p : p + 1], self.mod_tick[p],
                   self.mod_value[p])  # fmt: skip
 
+    def profile(self, p: int, counts: IntArray) -> tuple[int, int]:
+        """Synapses of partition ``p`` that ``counts`` [sources] events reached, and their bytes."""
+        low, high = self.places[p, 4:6]
+        lengths = np.diff(self.start[low : high + 1])
+        source = self.row_key[low:high] // max(1, self.delays.size)
+        each = self.target.itemsize + self.weight.itemsize + self.syn.itemsize * len(self.syn)
+        return int(lengths @ counts[source + self.table.source]), int(lengths.sum()) * each
+
     def in_order(self, weights: NDArray[Any]) -> NDArray[Any]:
         """From the order of building to that of the network: by source, then as they were made."""
         return weights if self._listed is None else weights[self._listed]

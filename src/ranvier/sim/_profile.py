@@ -130,6 +130,9 @@ def make_profile(
         size = (hi - lo) * 4 + (end - begin) * (
             a.synapses.target.itemsize + a.synapses.weight.itemsize
         )
+        for plastic in a.plastic:
+            learned, taken = plastic.profile(p, counts)
+            reached, size = reached + learned, size + taken
         rows.append(row("delivery", str(p), seconds[subs + p], reached, size))
     if layout.threads > 1:
         rows += [row("waiting", str(k), seconds[subs + parts + k]) for k in range(layout.threads)]
