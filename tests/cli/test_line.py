@@ -353,6 +353,17 @@ def test_an_unwritable_place_is_told_before_the_work(cli, program: Path, tmp_pat
     assert (tmp_path / "taken" / "precious.txt").read_text() == "mine"
 
 
+def test_a_recording_is_replaced_only_when_told_to(cli, program: Path, tmp_path: Path) -> None:
+    rec = tmp_path / "rec"
+    assert cli("run", program, "--ticks", "20", "-o", rec).code == 0
+    kept = {p.name: p.read_bytes() for p in rec.iterdir() if p.is_file()}
+    again = cli("run", program, "--ticks", "10", "-o", rec, "--json")
+    assert (again.code, again.issue["code"]) == (2, "exists")
+    assert {p.name: p.read_bytes() for p in rec.iterdir() if p.is_file()} == kept
+    assert cli("run", program, "--ticks", "10", "-o", rec, "--force").code == 0
+    assert load_recording(rec).ticks == 10
+
+
 # -- chips, doctor, new -------------------------------------------------------------------------
 def test_chips_lists_machines(cli) -> None:
     done = cli("chips")

@@ -97,7 +97,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say how much memory the run would take.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Also run more than 1e9 ticks.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a recording; also run more than 1e9 ticks.")
+    ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> int:
@@ -137,7 +139,7 @@ def _run(
     out = Output(json=json, quiet=quiet or not speaks)
     tick = seconds("--dt", dt)
     length = seconds("--time", extra.time)
-    check_output(output)
+    check_output(output, keep=speaks and not (force or extra.go_on or extra.dry_run))
     check_output(extra.checkpoint)
     if not extra.dry_run:
         _check_inputs(given, data, {"--ticks": ticks, "--time": length})
