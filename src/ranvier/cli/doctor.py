@@ -98,7 +98,7 @@ def _packages() -> tuple[str, str]:
 
 
 def _cache() -> tuple[str, str]:
-    from ranvier.sim._cache import cache_folder
+    from ranvier.generated import cache_folder
 
     folder = cache_folder()
     probe = folder / f".doctor-{os.getpid()}"

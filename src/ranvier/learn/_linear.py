@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,10 +15,10 @@ from torch.nn import functional
 from ranvier.errors import fail
 from ranvier.network import Conv, Dense, Distribution, Pool, Projection
 
-__all__ = ["Apply", "Synapses", "make_synapses"]
+__all__ = ["Map", "Synapses", "make_synapses", "matrix"]
 
-Apply = Callable[[Tensor], Tensor]
-"""[rows, sources] -> [rows, targets]."""
+Map: TypeAlias = "Callable[[Tensor, Tensor | None], Tensor]"
+"""(x [rows, sources], weights) -> [rows, targets]. :func:`matrix` is that of a full matrix."""
 MAX_MATRIX = 1 << 26
 """Cells of the matrix that stands for sparse connections (256 MB in single precision)."""
 
@@ -26,12 +26,13 @@ MAX_MATRIX = 1 << 26
 @dataclass(frozen=True)
 class Synapses:
     """A projection for torch. ``trainable``: its weights as in the network (None: none to train);
-    ``delays``: (ticks, mask of the weights or None for all); ``apply(weights)`` binds the weights.
-    """
+    ``delays``: (ticks, mask of the weights or None for all); ``map`` takes the weights that
+    ``ready`` makes of them."""
 
     trainable: Tensor | None
     delays: tuple[tuple[int, Tensor | None], ...]
-    apply: Callable[[Tensor | None], Apply]
+    map: Map
+    ready: Callable[[Tensor | None], Tensor | None] = lambda w: w
 
     @property
     def longest(self) -> int:
@@ -43,12 +44,18 @@ class Synapses:
         """Ticks."""
         return min(d for d, _ in self.delays)
 
-    def bind(self, weights: Tensor | None) -> tuple[tuple[int, Apply], ...]:
-        """(delay in ticks, linear map) with these weights."""
+    def bind(self, weights: Tensor | None) -> tuple[tuple[int, Map, Tensor | None], ...]:
+        """(delay in ticks, linear map, its weights) with these weights."""
         return tuple(
-            (ticks, self.apply(weights if mask is None or weights is None else weights * mask))
-            for ticks, mask in self.delays
+            (ticks, self.map, self.ready(weights if m is None or weights is None else weights * m))
+            for ticks, m in self.delays
         )
+
+
+def matrix(x: Tensor, weights: Tensor | None) -> Tensor:
+    """``weights`` [targets, sources]."""
+    assert weights is not None
+    return x @ weights.T
 
 
 def make_synapses(projection: Projection, dt: float, like: Tensor) -> Synapses:
@@ -58,11 +65,11 @@ def make_synapses(projection: Projection, dt: float, like: Tensor) -> Synapses:
     weights = None if array is None else torch.as_tensor(np.array(array)).to(like)
     delays = _delays(projection, dt, like)
     if isinstance(connectivity, Dense):
-        return Synapses(weights, delays, lambda w: _dense(w))
+        return Synapses(weights, delays, matrix)
     if isinstance(connectivity, Conv):
-        return Synapses(weights, delays, lambda w: _conv(connectivity, w))
+        return Synapses(weights, delays, _conv(connectivity))
     if isinstance(connectivity, Pool):
-        return Synapses(None, delays, lambda w: _pool(connectivity))
+        return Synapses(None, delays, _pool(connectivity))
     n_pre, n_post = connectivity.sizes()
     if n_pre * n_post > MAX_MATRIX:
         raise fail(
@@ -78,12 +85,12 @@ def make_synapses(projection: Projection, dt: float, like: Tensor) -> Synapses:
     origin = torch.as_tensor(np.asarray(listed.origin), device=like.device)
     fixed = torch.as_tensor(np.array(listed.weight)).to(like)
 
-    def matrix(w: Tensor | None) -> Apply:
+    def spread(w: Tensor | None) -> Tensor:
         values = fixed if w is None else w.reshape(-1)[origin]
         empty = like.new_zeros(n_post * n_pre)
-        return _dense(empty.index_add(0, cell, values).view(n_post, n_pre))
+        return empty.index_add(0, cell, values).view(n_post, n_pre)
 
-    return Synapses(weights, delays, matrix)
+    return Synapses(weights, delays, matrix, spread)
 
 
 def _delays(p: Projection, dt: float, like: Tensor) -> tuple[tuple[int, Tensor | None], ...]:
@@ -107,11 +114,6 @@ def _delays(p: Projection, dt: float, like: Tensor) -> tuple[tuple[int, Tensor |
     return tuple((int(v), torch.as_tensor(ticks == v).to(like)) for v in values)
 
 
-def _dense(weights: Tensor | None) -> Apply:
-    assert weights is not None
-    return lambda x: x @ weights.T
-
-
 def _padded(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
     if not any(a or b for a, b in padding):
         return x
@@ -120,12 +122,12 @@ def _padded(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
     )  # torch: last axis first
 
 
-def _conv(c: Conv, weights: Tensor | None) -> Apply:
-    assert weights is not None
+def _conv(c: Conv) -> Map:
     convolve: Any = functional.conv1d if len(c.input_shape) == 2 else functional.conv2d
     padding: Any = c.padding
 
-    def apply(x: Tensor) -> Tensor:
+    def apply(x: Tensor, weights: Tensor | None) -> Tensor:
+        assert weights is not None
         image = _padded(x.reshape(-1, *c.input_shape), padding)
         sums = convolve(image, weights, None, c.stride, 0, c.dilation, c.groups)
         return sums.flatten(1)
@@ -133,13 +135,13 @@ def _conv(c: Conv, weights: Tensor | None) -> Apply:
     return apply
 
 
-def _pool(c: Pool) -> Apply:
+def _pool(c: Pool) -> Map:
     pool: Any = functional.avg_pool1d if len(c.input_shape) == 2 else functional.avg_pool2d
     kernel: Any = c.kernel
     padding: Any = c.padding
     scale = c.weight * (prod(kernel) if c.mode == "sum" else 1)
 
-    def apply(x: Tensor) -> Tensor:
+    def apply(x: Tensor, weights: Tensor | None) -> Tensor:
         image = _padded(x.reshape(-1, *c.input_shape), padding)
         return scale * pool(image, kernel, c.stride).flatten(1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from ranvier.errors import fail, unknown
-from ranvier.learn._linear import Apply, Synapses, make_synapses
+from ranvier.learn._fused import Arrival, Fused, run_fused
+from ranvier.learn._linear import Map, Synapses, make_synapses
 from ranvier.learn._order import Stage, order
+from ranvier.learn._scan import Scan, make_scan
 from ranvier.network import Network, Population
 from ranvier.neurons import (
     Discrete,
@@ -28,7 +30,7 @@ from ranvier.neurons import (
 __all__ = ["Module", "ModuleState"]
 
 Arriving: TypeAlias = "dict[str, Tensor]"
-Bound: TypeAlias = "Mapping[str, tuple[tuple[int, Apply], ...]]"
+Bound: TypeAlias = "Mapping[str, tuple[tuple[int, Map, Tensor | None], ...]]"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class ModuleState:
         return ModuleState(neurons, {p: v.detach() for p, v in self.sent.items()})
 
 
+NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
+"""What the fused loops compute in."""
+
+
 class _Cell:
     """One population of neurons: its discretised model and what torch needs to step it."""
 
@@ -63,9 +69,16 @@ class _Cell:
         self.start = {**self.discrete.initial, **population.initial}
         self.size = population.size
 
-    def build(self, like: Tensor, detach_reset: bool) -> None:
+    def build(self, like: Tensor, detach_reset: bool, surrogate: Surrogate | None) -> None:
+        """``surrogate``: for the fused loops; None leaves them out."""
         self.step: TorchStep = torch_step(self.discrete, detach_reset=detach_reset)
         self.values = torch_values(self.discrete, dtype=like.dtype, device=like.device)
+        self.scan: Scan | None = None
+        if surrogate is not None and self.discrete.kernel.state:
+            self.dtype = NUMBERS[like.dtype]
+            self.scan = make_scan(
+                self.discrete, surrogate, dtype=self.dtype, detach_reset=detach_reset
+            )
 
     def initial(self, batch: int, like: Tensor) -> dict[str, Tensor]:
         state = torch_state(self.discrete, (batch, self.size), dtype=like.dtype, device=like.device)
@@ -81,7 +94,9 @@ class Module(torch.nn.Module):
     ``weights[projection]`` are the parameters, in volts, amperes or what the port takes, shaped as
     in the network. Every kind of connectivity works; delays are rounded to ticks as compile does.
     ``surrogate`` gives spikes their gradient; ``detach_reset`` keeps it from flowing through the
-    reset. Raises RanvierError for a network without inputs, or one made for another dt.
+    reset. ``fused`` lets generated loops do the work where they can (on a processor, with a
+    :class:`Surrogate`); elsewhere torch computes tick by tick, with the same results but for the
+    order of sums. Raises RanvierError for a network without inputs, or one made for another dt.
 
     Time comes first: ``forward(x)`` takes [T, B, n] (a mapping of these by population where there
     are several inputs) and returns outputs by population, [T, B, n] each, and the state after tick
@@ -93,10 +108,11 @@ class Module(torch.nn.Module):
         network: Network,
         dt: float,
         *,
-        surrogate: Surrogate | None = None,
+        surrogate: Surrogate | Callable[[Tensor], Tensor] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
         detach_reset: bool = False,
+        fused: bool = True,
     ) -> None:
         super().__init__()
         self.network, self.dt = network, float(dt)
@@ -124,8 +140,10 @@ class Module(torch.nn.Module):
             for p in network.populations
             if p.model is not None
         }
+        fast = fused and like.device.type == "cpu" and dtype in NUMBERS
+        chosen = self.surrogate if fast and isinstance(self.surrogate, Surrogate) else None
         for cell in self._cells.values():
-            cell.build(like, detach_reset)
+            cell.build(like, detach_reset, chosen)
         self._depth = {
             p.name: max((self._synapses[q.name].longest for q in network.projections
                          if q.source == p.name), default=0)
@@ -183,7 +201,9 @@ class Module(torch.nn.Module):
             for name in cells:
                 given = None if state is None else state.neurons.get(name)
                 neurons[name] = dict(given or self._cells[name].initial(batch, self._like))
-            if stage.looped:
+            if len(cells) == 1 and self._cells[cells[0]].scan is not None:
+                outs = {cells[0]: self._fuse(cells[0], long, before, neurons, weights, ticks)}
+            elif stage.looped:
                 outs = self._loop(cells, long, before, neurons, weights, ticks, batch)
             else:
                 outs = {n: self._layer(n, long, neurons, weights, ticks, batch) for n in cells}
@@ -226,7 +246,7 @@ class Module(torch.nn.Module):
                            limit=(self._depth[p.name], batch, p.size))  # fmt: skip
         return past
 
-    def _weights_of(self, name: str) -> tuple[tuple[int, Apply], ...]:
+    def _weights_of(self, name: str) -> tuple[tuple[int, Map, Tensor | None], ...]:
         return self._synapses[name].bind(self.weights.get(self._keys[name], None))
 
     def _arriving(
@@ -238,11 +258,43 @@ class Module(torch.nn.Module):
             if q.source not in sources:
                 continue
             source, depth = sources[q.source], self._depth[q.source]
-            for delay, apply in weights[q.name]:
+            for delay, linear, weight in weights[q.name]:
                 part = source[depth - delay : depth - delay + ticks]
-                total = apply(part.flatten(0, 1)).unflatten(0, part.shape[:2])
+                total = linear(part.flatten(0, 1), weight).unflatten(0, part.shape[:2])
                 found[q.port] = found[q.port] + total if q.port in found else total
         return found
+
+    def _fuse(
+        self,
+        name: str,
+        long: Mapping[str, Tensor],
+        before: Mapping[str, Tensor],
+        neurons: dict[str, dict[str, Tensor]],
+        weights: Bound,
+        ticks: int,
+    ) -> Tensor:
+        """A population that hears nothing from others of its loop, by the generated loops."""
+        cell = self._cells[name]
+        assert cell.scan is not None
+        sources: list[Tensor] = []
+        outside: list[tuple[Arrival, Tensor | None]] = []
+        inside: list[tuple[Arrival, Tensor | None]] = []
+        for q in self._incoming[name]:
+            for delay, linear, weight in weights[q.name]:
+                if q.source == name:
+                    inside.append((Arrival(q.port, linear, delay), weight))
+                    continue
+                at = self._depth[q.source] - delay
+                sources.append(long[q.source][at : at + ticks])
+                outside.append((Arrival(q.port, linear), weight))
+        arrivals = [*outside, *inside]
+        fused = Fused(cell.discrete, cell.scan, tuple(a for a, _ in arrivals), size=cell.size,
+                      depth=self._depth[name], dtype=cell.dtype)  # fmt: skip
+        out, _, state = run_fused(
+            fused, sources, [w for _, w in arrivals], before[name], neurons[name], {}, ticks
+        )
+        neurons[name] = state
+        return out
 
     def _layer(
         self,
@@ -292,9 +344,9 @@ class Module(torch.nn.Module):
                 for q in self._incoming[name]:
                     if q.source not in past:
                         continue
-                    for delay, apply in weights[q.name]:
+                    for delay, linear, weight in weights[q.name]:
                         heard = past[q.source][self._depth[q.source] + t - delay]
-                        ports[q.port] = ports[q.port] + apply(heard)
+                        ports[q.port] = ports[q.port] + linear(heard, weight)
                 neurons[name], out = cell.step(neurons[name], ports, cell.values, self.surrogate)
                 past[name].append(out.expand(batch, cell.size))
         return {

@@ -11,10 +11,10 @@ import numpy as np
 from ranvier.errors import Issue, RanvierError, suggest
 from ranvier.events import ENCODERS, check_encoder
 from ranvier.network import Network
+from ranvier.neurons import SURROGATES
 
-__all__ = ["SURROGATES", "EpochRecord", "TrainOptions", "TrainReport", "TrainResult"]
+__all__ = ["EpochRecord", "TrainOptions", "TrainReport", "TrainResult"]
 
-SURROGATES = ("arctan", "boxcar", "fast_sigmoid", "triangle")
 MAX_SIZE = 1 << 20
 
 

@@ -102,7 +102,7 @@ class _Run:
         self.epochs = options.epochs or min(MOST, max(FEWEST, needed))
         self.network = build(options, data.x.shape[1:], data.classes, data.name)
         self.task = Task.of(self.network)
-        surrogate = getattr(neurons, options.surrogate)(options.slope)
+        surrogate = neurons.surrogate(options.surrogate, options.slope)
         self.module = Module(self.network, options.dt, surrogate=surrogate)
         self.layers = [p.name for p in self.network.populations if p.model is not None]
         self.labels = torch.as_tensor(np.array(data.y))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ranvier.neurons._expr import Assign, Expr, Num, Op, Sym, names, show
+from ranvier.neurons._expr import EXP_LIMIT, Assign, Expr, Num, Op, Sym, names, show
 from ranvier.neurons._kernel import Kernel
 from ranvier.neurons._model import NeuronModel
 
-__all__ = ["HELPERS", "StepIR", "kernel_text", "lower"]
+__all__ = ["HELPERS", "StepIR", "body_text", "kernel_text", "lower", "single"]
 
 _EXP = """\
 e_x = 300.0 if e_x > 300.0 else (-708.0 if e_x < -708.0 else e_x)
@@ -73,6 +74,30 @@ HELPERS = {
     **{f"power_{n}": f"def power_{n}(x):\n    return {' * '.join('x' * n)}\n" for n in range(2, 9)},
 }
 """Texts of the helper functions a generated step may call."""
+
+
+SINGLE_EXP_LIMIT = 80.0
+"""What EXP_LIMIT is in float32 (exp(80) = 6e34): sums of products must not overflow."""
+
+
+class _Single(ast.NodeTransformer):
+    """Literals of a float32 kernel are float32, or numba would compute in float64."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if node.value == EXP_LIMIT:
+            node = ast.Constant(SINGLE_EXP_LIMIT)
+        if isinstance(node.value, float):
+            return ast.Call(ast.Name("f4", ast.Load()), [node], [])
+        return node
+
+
+def single(text: str) -> str:
+    """A helper or a function of generated statements in float32, whose module calls that ``f4``."""
+    if "e_y" not in text:
+        return ast.unparse(_Single().visit(ast.parse(text)))
+    # exp and its like work on the bits of float64
+    text = text.replace(repr(EXP_LIMIT), repr(SINGLE_EXP_LIMIT))
+    return text.replace("return e_y", "return f4(e_y)")
 
 
 @dataclass(frozen=True)
@@ -141,11 +166,8 @@ def lower(statements: Sequence[Assign]) -> list[Assign]:
     return result
 
 
-def kernel_text(model: NeuronModel, step: StepIR) -> Kernel:
-    """The step as a Kernel: straight-line Python that plain Python and numba run alike."""
-    arguments = [f"s_{s}" for s in step.state]
-    arguments += [f"x_{p}" for p in step.ports] + [f"p_{p}" for p in step.params]
-    arguments += [d for d, _ in step.draws]
+def body_text(statements: Sequence[Assign]) -> tuple[list[str], tuple[str, ...]]:
+    """The statements as lines of straight-line Python, and the helpers they call (texts)."""
     used: set[str] = set()
 
     def call(op: Op, text: Any) -> str:
@@ -183,12 +205,21 @@ def kernel_text(model: NeuronModel, step: StepIR) -> Kernel:
             case name:
                 return f"math.{name}({text(op.args[0], 0)})"
 
-    lines = [f"    {s.target} = {show(s.value, call)}" for s in step.statements]
+    lines = [f"    {s.target} = {show(s.value, call)}" for s in statements]
+    return lines, tuple(HELPERS[h] for h in sorted(used))
+
+
+def kernel_text(model: NeuronModel, step: StepIR) -> Kernel:
+    """The step as a Kernel: straight-line Python that plain Python and numba run alike."""
+    arguments = [f"s_{s}" for s in step.state]
+    arguments += [f"x_{p}" for p in step.ports] + [f"p_{p}" for p in step.params]
+    arguments += [d for d, _ in step.draws]
+    lines, helpers = body_text(step.statements)
     results = ", ".join([*(f"n_{s}" for s in step.state), "out"])
     source = f"def step({', '.join(arguments)}):\n" + "\n".join(lines)
     source += f"\n    return ({results},)\n"
     return Kernel(
         name=model.name, state=step.state, ports=step.ports, params=step.params, source=source,
-        helpers=tuple(HELPERS[h] for h in sorted(used)), output=model.output,
+        helpers=helpers, output=model.output,
         draws=tuple(kind for _, kind in step.draws),
     )  # fmt: skip

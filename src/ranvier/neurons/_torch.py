@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import linecache
-import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -24,19 +23,11 @@ if TYPE_CHECKING:
     from torch import Tensor, device, dtype
 
 __all__ = [
-    "Surrogate",
-    "TorchStep",
-    "arctan",
-    "boxcar",
-    "fast_sigmoid",
-    "torch_state",
-    "torch_step",
-    "torch_values",
-    "triangle",
-]
+    "TorchStep", "spike_function", "torch_function", "torch_state", "torch_step", "torch_values",
+]  # fmt: skip
 
-Surrogate: TypeAlias = "Callable[[Tensor], Tensor]"
-"""Maps x to 1 where x > 0 and else to 0, with a derivative of its own choice."""
+Step: TypeAlias = "Callable[[Tensor], Tensor]"
+"""Maps x to 1 where x > 0 and else to 0, with a derivative of its own choice: a Surrogate."""
 
 
 class TorchStep(Protocol):
@@ -47,7 +38,7 @@ class TorchStep(Protocol):
         state: Mapping[str, Tensor],
         ports: Mapping[str, Tensor],
         values: Mapping[str, Tensor | float],
-        surrogate: Surrogate,
+        surrogate: Step,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """Return (new state, out). ``values`` has the names of ``kernel.params``."""
         ...
@@ -71,18 +62,22 @@ def torch_step(discrete: Discrete, *, detach_reset: bool = False) -> TorchStep:
     ``1 - surrogate(b - a)``. A reset is differentiated through the spike unless ``detach_reset``.
     Arguments of exp are cut off at 300, in less than double precision at 80.
     """
-    torch = _import()
+    _import()
     if discrete.kernel.draws:
         raise fail("noisy-model", discrete.model.where, "a model with noises has no torch step",
                    got=", ".join(n.name for n in discrete.model.noises),
                    hint="train the model without its noises, or give them as ports")  # fmt: skip
     text = _source(discrete.step_ir, detach_reset)
+    return _compiled(text, "step", f"torch step {discrete.model.name}")
+
+
+def _compiled(text: str, name: str, what: str) -> Any:
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    filename = f"<ranvier torch step {discrete.model.name} {digest}>"
+    filename = f"<ranvier {what} {digest}>"
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    space: dict[str, Any] = {"torch": torch, **_runtime()}
+    space: dict[str, Any] = {"torch": _import(), **_runtime()}
     exec(compile(text, filename, "exec"), space)  # our own text, made from checked statements
-    return space["step"]
+    return space[name]
 
 
 def _source(step: StepIR, detach_reset: bool) -> str:
@@ -93,6 +88,14 @@ def _source(step: StepIR, detach_reset: bool) -> str:
     first = [*(f"s_{s}" for s in step.state), *(f"x_{p}" for p in step.ports)]
     lines += [f"    like = {first[0] if first else 'torch.zeros(())'}"]
 
+    call = _printer(detach_reset)
+    lines += [f"    {s.target} = {show(s.value, call)}" for s in step.statements]
+    result = ", ".join(f"{s!r}: n_{s}" for s in step.state)
+    lines += [f"    return {{{result}}}, tensor(out, like)"]
+    return "\n".join(lines) + "\n"
+
+
+def _printer(detach_reset: bool) -> Callable[[Op, Callable[[Expr, int], str]], str]:
     def call(op: Op, text: Callable[[Expr, int], str]) -> str:
         if op.op == "reset":
             return _reset(op, text, detach_reset)
@@ -108,10 +111,7 @@ def _source(step: StepIR, detach_reset: bool) -> str:
         name = {"**": "power", "not": "negation", "hold": "where"}.get(op.op, op.op)
         return f"{name}({', '.join(a)}, like)"
 
-    lines += [f"    {s.target} = {show(s.value, call)}" for s in step.statements]
-    result = ", ".join(f"{s!r}: n_{s}" for s in step.state)
-    lines += [f"    return {{{result}}}, tensor(out, like)"]
-    return "\n".join(lines) + "\n"
+    return call
 
 
 def _reset(op: Op, text: Callable[[Expr, int], str], detach: bool) -> str:
@@ -210,7 +210,8 @@ def torch_values(
 
 
 @cache
-def _spike_function() -> Any:
+def spike_function() -> Any:
+    """The autograd function of a spike: ``apply(x, derivative)``."""
     torch = _import()
 
     class Spike(torch.autograd.Function):
@@ -230,27 +231,8 @@ def _spike_function() -> Any:
     return Spike
 
 
-def _surrogate(derivative: Callable[[Any], Any]) -> Surrogate:
-    function = _spike_function()
-    return lambda x: function.apply(x, derivative)
-
-
-def fast_sigmoid(slope: float = 25.0) -> Surrogate:
-    """Derivative 1/(1 + slope*|x|)**2 (Zenke & Ganguli 2018, Neural Comput. 30:1514, eq. 5)."""
-    return _surrogate(lambda x: 1.0 / (slope * x.abs() + 1.0) ** 2)
-
-
-def arctan(slope: float = 2.0) -> Surrogate:
-    """Derivative slope/2 / (1 + (pi/2*slope*x)**2) (Fang et al. 2021, ICCV, eq. 9)."""
-    return _surrogate(lambda x: slope / 2 / (1.0 + (math.pi / 2 * slope * x) ** 2))
-
-
-def triangle(slope: float = 1.0) -> Surrogate:
-    """Derivative max(0, 1 - slope*|x|) (Esser et al. 2016, PNAS 113:11441; Bellec et al. 2018)."""
-    return _surrogate(lambda x: (1.0 - slope * x.abs()).clamp(min=0.0))
-
-
-def boxcar(slope: float = 1.0) -> Surrogate:
-    """Derivative 1 where slope*|x| < 1/2, else 0 (the straight-through window; Hubara et al. 2016,
-    Binarized neural networks, NeurIPS, eq. 4; rectangular window of Wu et al. 2018, eq. 26)."""
-    return _surrogate(lambda x: (slope * x.abs() < 0.5).to(x.dtype))
+def torch_function(expr: Expr) -> Callable[[Any], Any]:
+    """``expr`` of ``x`` as a function of a tensor."""
+    printed = show(expr, _printer(False))
+    text = f"def derivative(like):\n    x = like\n    return tensor({printed}, like).expand_as(x)\n"
+    return _compiled(text, "derivative", "surrogate")

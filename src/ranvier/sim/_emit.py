@@ -8,12 +8,11 @@ where it can be read, stepped through and cached by numba.
 
 from __future__ import annotations
 
-import ast
 import re
 import textwrap
 from collections.abc import Sequence
 
-from ranvier.neurons._expr import EXP_LIMIT
+from ranvier.neurons._lower import single
 from ranvier.sim import _worker
 from ranvier.sim._learning import (
     learning_arguments,
@@ -32,25 +31,11 @@ PART_FIELDS = (
     "probe_end",
 )  # fmt: skip
 """Columns of the worker's table of partitions."""
-SINGLE_EXP_LIMIT = 80.0
-"""What EXP_LIMIT is in float32 (exp(80) = 6e34): sums of products must not overflow."""
-
 _JIT = '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)'
 
 
 _INLINE = _JIT.replace(")", ", forceinline=True)")
 """For what must vanish into the loop around it, or nothing vectorises."""
-
-
-class _Single(ast.NodeTransformer):
-    """Literals of a float32 kernel are float32, or numba would compute in float64."""
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if node.value == EXP_LIMIT:
-            node = ast.Constant(SINGLE_EXP_LIMIT)
-        if isinstance(node.value, float):
-            return ast.Call(ast.Name("f4", ast.Load()), [node], [])
-        return node
 
 
 def _renamed(text: str, names: Sequence[str], suffix: str) -> str:
@@ -67,11 +52,8 @@ def _kernel_text(number: int, variant: Variant, make: Make) -> str:
     parts: list[str] = []
     for text in texts:
         body = _renamed(text.strip(), names, suffix)
-        if make.single and "e_y" in body:  # exp and its like work on the bits of float64
-            body = body.replace(repr(EXP_LIMIT), repr(SINGLE_EXP_LIMIT))
-            body = body.replace("return e_y", "return f4(e_y)")
-        elif make.single:
-            body = ast.unparse(_Single().visit(ast.parse(body)))
+        if make.single:
+            body = single(body)
         parts.append(f"{_INLINE}\n{body}" if body.startswith("def ") else body)
     text = update_lazy_text if variant.states else update_text
     parts.append(f"{_JIT}\n{text(suffix, variant, make)}")

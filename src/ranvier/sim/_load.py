@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ranvier.sim._cache import load_module
+from ranvier.generated import load_module
 from ranvier.sim._emit import worker_source
 from ranvier.sim._update import Make, Variant
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ranvier.compile import PlasticTable, Program
 from ranvier.errors import RanvierError, about, fail
+from ranvier.generated import load_module
 from ranvier.plasticity import BLOCK, IMPORTS, DiscreteRule, PlasticityRule, RuleKernel, discretise
-from ranvier.sim._cache import load_module
 from ranvier.sim._layout import Layout
 
 __all__ = ["ARGUMENTS", "CAPACITY", "CHANGING", "TICKS", "Plastic", "kernel_numbers"]

@@ -1,0 +1,180 @@
+"""Products with matrices that are mostly zero: what spikes send, without multiplying the silence.
+
+``x @ w.T`` and ``g.T @ x`` for spikes x [rows, m] are both sums of rows of a dense matrix, chosen
+by the entries of x that are not 0 (read by row, or by column). The order of every sum is that of
+rows and columns, so the number of threads changes no bit.
+"""
+
+# pyright: reportMissingTypeStubs=false, reportUntypedFunctionDecorator=false
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from ranvier.learn._scan import in_threads
+
+__all__ = ["Entries", "entries_of", "sum_rows", "transposed"]
+
+Array = NDArray[Any]
+BLOCK = 512
+"""Columns at a time: eight rows of them and the sums stay in the first cache (32 KiB)."""
+_jit = njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What is not 0, row by row: ``at[start[r]:start[r+1]]`` are the columns of row r.
+
+    ``value`` is empty where all of them are 1.
+    """
+
+    start: Array
+    at: Array
+    value: Array
+
+
+@_jit
+def _count(x: Array, ones: Array) -> int:
+    total = 0
+    alike = True
+    for r in range(x.shape[0]):
+        row = x[r]
+        for i in range(row.shape[0]):
+            total += row[i] != 0
+            alike &= (row[i] == 0) | (row[i] == 1)
+    ones[0] = alike
+    return total
+
+
+@_jit
+def _by_row(x: Array, start: Array, at: Array, value: Array) -> None:
+    n = 0
+    for r in range(x.shape[0]):
+        row = x[r]
+        start[r] = n
+        for i in range(row.shape[0]):
+            if row[i] != 0:
+                at[n] = i
+                if value.shape[0]:
+                    value[n] = row[i]
+                n += 1
+    start[x.shape[0]] = n
+
+
+@_jit
+def _transposed(start: Array, at: Array, value: Array, to: Array, by: Array, kept: Array) -> None:
+    for k in range(at.shape[0]):
+        to[at[k] + 1] += 1
+    for i in range(to.shape[0] - 1):
+        to[i + 1] += to[i]
+    for r in range(start.shape[0] - 1):
+        for k in range(start[r], start[r + 1]):
+            place = to[at[k]]
+            by[place] = r
+            if value.shape[0]:
+                kept[place] = value[k]
+            to[at[k]] = place + 1
+    for i in range(to.shape[0] - 1, 0, -1):
+        to[i] = to[i - 1]
+    to[0] = 0
+
+
+def entries_of(x: Array, most: float = 1.0) -> Entries | None:
+    """Of ``x`` [rows, m], C-contiguous; None where more than the share ``most`` is not 0."""
+    ones = np.zeros(1, np.bool_)
+    total = _count(x, ones)
+    if total > most * x.size:
+        return None
+    start, at = np.empty(x.shape[0] + 1, np.int64), np.empty(total, np.int32)
+    value = np.empty(0 if ones[0] else total, x.dtype)
+    _by_row(x, start, at, value)
+    return Entries(start, at, value)
+
+
+def transposed(e: Entries, columns: int) -> Entries:
+    """The same matrix by column."""
+    start, at = np.zeros(columns + 1, np.int64), np.empty_like(e.at)
+    value = np.empty_like(e.value)
+    _transposed(e.start, e.at, e.value, start, at, value)
+    return Entries(start, at, value)
+
+
+@_jit
+def _sum_ones(
+    low: int, high: int, start: Array, at: Array, dense: Array, out: Array, more: bool
+) -> None:
+    for first in range(low, high, BLOCK):
+        last = min(first + BLOCK, high)
+        for r in range(out.shape[0]):
+            o = out[r, first:last]
+            if not more:
+                for j in range(last - first):
+                    o[j] = 0
+            a, z = start[r], start[r + 1]
+            while a + 8 <= z:
+                d0, d1 = dense[at[a], first:last], dense[at[a + 1], first:last]
+                d2, d3 = dense[at[a + 2], first:last], dense[at[a + 3], first:last]
+                d4, d5 = dense[at[a + 4], first:last], dense[at[a + 5], first:last]
+                d6, d7 = dense[at[a + 6], first:last], dense[at[a + 7], first:last]
+                for j in range(last - first):
+                    o[j] += ((d0[j] + d1[j]) + (d2[j] + d3[j])) + (
+                        (d4[j] + d5[j]) + (d6[j] + d7[j])
+                    )
+                a += 8
+            while a + 2 <= z:
+                d0, d1 = dense[at[a], first:last], dense[at[a + 1], first:last]
+                for j in range(last - first):
+                    o[j] += d0[j] + d1[j]
+                a += 2
+            if a < z:
+                d0 = dense[at[a], first:last]
+                for j in range(last - first):
+                    o[j] += d0[j]
+
+
+@_jit
+def _sum_values(
+    low: int, high: int, start: Array, at: Array, value: Array, dense: Array, out: Array, more: bool
+) -> None:
+    for first in range(low, high, BLOCK):
+        last = min(first + BLOCK, high)
+        for r in range(out.shape[0]):
+            o = out[r, first:last]
+            if not more:
+                for j in range(last - first):
+                    o[j] = 0
+            a, z = start[r], start[r + 1]
+            while a + 4 <= z:
+                d0, d1 = dense[at[a], first:last], dense[at[a + 1], first:last]
+                d2, d3 = dense[at[a + 2], first:last], dense[at[a + 3], first:last]
+                v0, v1, v2, v3 = value[a], value[a + 1], value[a + 2], value[a + 3]
+                for j in range(last - first):
+                    o[j] += (v0 * d0[j] + v1 * d1[j]) + (v2 * d2[j] + v3 * d3[j])
+                a += 4
+            while a < z:
+                d0, v0 = dense[at[a], first:last], value[a]
+                for j in range(last - first):
+                    o[j] += v0 * d0[j]
+                a += 1
+
+
+def _ones_in_blocks(low: int, high: int, width: int, *rest: Any) -> None:
+    _sum_ones(low * width, min(high * width, rest[2].shape[1]), *rest)
+
+
+def _values_in_blocks(low: int, high: int, width: int, *rest: Any) -> None:
+    _sum_values(low * width, min(high * width, rest[3].shape[1]), *rest)
+
+
+def sum_rows(e: Entries, dense: Array, out: Array, *, add: bool) -> None:
+    """``out[r] (+)= sum of value * dense[at]`` over the entries of row r; threads share columns."""
+    width = 64
+    blocks = -(-dense.shape[1] // width)
+    if e.value.size or not e.at.size:
+        in_threads(_values_in_blocks, blocks, width, e.start, e.at, e.value, dense, out, add)
+    else:
+        in_threads(_ones_in_blocks, blocks, width, e.start, e.at, dense, out, add)
