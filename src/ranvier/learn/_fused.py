@@ -21,13 +21,15 @@ from torch.autograd.function import once_differentiable
 
 from ranvier.learn._linear import Map, matrix
 from ranvier.learn._scan import Scan, in_threads, parameter_values
-from ranvier.learn._sparse import entries_of, sum_rows, transposed
+from ranvier.learn._sparse import Entries, entries_of, sum_now, sum_rows, transposed
 from ranvier.neurons import Discrete
 
 __all__ = ["DENSE", "ROWS", "Arrival", "Fused", "run_fused"]
 
-ROWS = 512
-"""Rows of a piece: matrices as tall as they need to be, buffers as small as they can be."""
+ROWS, BYTES = 512, 8 << 20
+"""Rows of a piece, and bytes of its widest buffer: matrices as tall as they need to be, buffers
+that the allocator uses again (it gives back what is larger than 32 MB, and then every page costs a
+fault)."""
 DENSE = 0.25
 """From this share of entries that are not 0, a matrix product is faster than sums of rows
 (measured by ``python -m benchmarks.learn.density``)."""
@@ -99,22 +101,24 @@ class _Function(torch.autograd.Function):
             fused.discrete, {k: v.detach().numpy() for k, v in given.items()}, fused.dtype
         )
         like = past
-        long = like.new_empty(depth + ticks, batch, n)
+        long = _empty((depth + ticks, batch, n), fused.dtype)
         long[:depth] = past
-        kept = [like.new_empty(ticks, batch, n) for _ in scan.adjoint.saved]
-        traces = [like.new_empty(ticks, batch, n) for _ in scan.traces]
+        kept = [_empty((ticks, batch, n), fused.dtype) for _ in scan.adjoint.saved]
+        traces = [_empty((ticks, batch, n), fused.dtype) for _ in scan.traces]
         work = _Work(fused, sources, weights, batch, like)
+        # as arrays, because torch takes its time to cut a tensor, and there may be many ticks
+        sums = [work.buffers[p].numpy() for p in scan.adjoint.step.ports]
+        states, sent = [s.numpy() for s in state], long.numpy()
+        filled = [k.numpy() for k in (*kept, *traces)]
         for first, last in work.pieces(ticks):
-            sums = work.sums(first, last)
+            work.from_others(first, last)
             for a, b in work.steps(first, last):
-                work.from_itself(long, sums, first, a, b)
+                work.from_itself(sent, first, a, b)
                 in_threads(
-                    scan.ahead, batch, *(s.numpy() for s in state),
-                    *(sums[p][a - first : b - first].numpy() for p in scan.adjoint.step.ports),
-                    *values, long[depth + a : depth + b].numpy(),
-                    *(k[a:b].numpy() for k in kept), *(t[a:b].numpy() for t in traces),
+                    scan.ahead, batch, *states, *(s[a - first : b - first] for s in sums), *values,
+                    sent[depth + a : depth + b], *(k[a:b] for k in filled),
                 )  # fmt: skip
-        ctx.fused, ctx.ticks, ctx.values = fused, ticks, values
+        ctx.fused, ctx.ticks, ctx.values, ctx.listed = fused, ticks, values, work.listed
         ctx.counts = (len(sources), len(weights), len(names), len(given))
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*sources, *(w for w in weights if w is not None), long, *kept)
@@ -143,18 +147,21 @@ class _Function(torch.autograd.Function):
         sums = [long.new_zeros(long.shape[1:]) for _ in scan.gradients("p_")]
         needs = ctx.needs_input_grad[3:]
         work = _Work(fused, sources, weights, batch, long)
+        work.listed = ctx.listed
         back = _Back(work, needs, long, given, ticks)
         none = long.new_zeros(1, 1, 1)
+        ports = [back.ports[p].numpy() for p in scan.gradients("x_")]
+        arrays = [k.numpy() for k in kept]
+        rest = [s.numpy() for s in (*state, *sums)]
+        states, totals = rest[: len(state)], rest[len(state) :]
         for first, last in reversed(list(work.pieces(ticks))):
             for a, b in reversed(list(work.steps(first, last))):
-                ports = [back.ports[p][a - first : b - first] for p in scan.gradients("x_")]
-                heard = back.given(a, b)
                 traces = [none.expand(b - a, *long.shape[1:]).contiguous() if g is None else g[a:b]
                           for g in seen]  # fmt: skip
                 in_threads(
-                    scan.behind, batch, *(k[a:b].numpy() for k in kept), *ctx.values,
-                    heard.numpy(), *(t.numpy() for t in traces), *(s.numpy() for s in state),
-                    *(p.numpy() for p in ports), *(s.numpy() for s in sums),
+                    scan.behind, batch, *(k[a:b] for k in arrays), *ctx.values, back.given(a, b),
+                    *(t.numpy() for t in traces), *states,
+                    *(p[a - first : b - first] for p in ports), *totals,
                 )  # fmt: skip
                 back.to_itself(first, a, b)
             back.to_sources(first, last)
@@ -182,7 +189,9 @@ class _Work:
         like: Tensor,
     ) -> None:
         self.fused, self.batch, self.like = fused, batch, like
-        self.length = max(1, ROWS // max(1, batch))
+        widest = max([fused.size, *(s.shape[2] for s in sources)])
+        rows = min(ROWS, BYTES // (widest * np.dtype(fused.dtype).itemsize))
+        self.length = max(1, rows // max(1, batch))
         self.weights = [None if w is None else w.detach() for w in weights]
         self.sources = [s.detach().contiguous() for s in sources]
         self._upright: dict[int, Any] = {}
@@ -192,6 +201,10 @@ class _Work:
         self.inside = [(k, a) for k, a in enumerate(fused.arrivals) if a.delay is not None]
         ports = fused.scan.adjoint.step.ports
         self.buffers = {p: like.new_zeros(self.length, batch, fused.size) for p in ports}
+        self.arrays = {p: b.numpy() for p, b in self.buffers.items()}
+        self.listed: dict[tuple[int, int], Entries | None] = {}
+        self.busy: dict[int, bool] = {}
+        """Which of those from itself carried more than DENSE at the tick before."""
 
     def pieces(self, ticks: int) -> list[tuple[int, int]]:
         """First and last tick of each."""
@@ -202,8 +215,8 @@ class _Work:
         step = self.least or last - first
         return [(a, min(a + step, last)) for a in range(first, last, step)]
 
-    def sums(self, first: int, last: int) -> dict[str, Tensor]:
-        """What arrives from elsewhere, [ticks, B, n] by port."""
+    def from_others(self, first: int, last: int) -> None:
+        """What arrives from elsewhere, into the buffers [ticks, B, n] by port."""
         begun: set[str] = set()
         for (k, arrival), source in zip(self.outside, self.sources, strict=True):
             out = self.buffers[arrival.port][: last - first]
@@ -212,17 +225,19 @@ class _Work:
         for port, buffer in self.buffers.items():
             if port not in begun and self.inside:
                 buffer.zero_()
-        return self.buffers
 
-    def from_itself(
-        self, long: Tensor, sums: Mapping[str, Tensor], first: int, a: int, b: int
-    ) -> None:
-        """Add what arrives at ticks a..b-1 from the population itself."""
+    def from_itself(self, sent: Any, first: int, a: int, b: int) -> None:
+        """Add what arrives at ticks a..b-1 from the population itself, which ``sent`` that."""
         for k, arrival in self.inside:
             at = self.fused.depth - (arrival.delay or 0)
-            self.through(
-                k, long[at + a : at + b], sums[arrival.port][a - first : b - first], add=True
-            )
+            x, out = sent[at + a : at + b], self.arrays[arrival.port][a - first : b - first]
+            if arrival.map is not matrix or self.weights[k] is None or self.busy.get(k):
+                self.through(k, torch.from_numpy(x), torch.from_numpy(out), add=True)
+                continue
+            flat = x.reshape(-1, x.shape[2])
+            found = np.empty(len(flat), np.int64)
+            in_threads(sum_now, len(flat), flat, self.upright(k), out.reshape(len(flat), -1), found)
+            self.busy[k] = found.sum() > DENSE * flat.size
 
     def upright(self, k: int) -> Any:
         """Weights [sources, targets], so that those of a source lie together."""
@@ -232,6 +247,13 @@ class _Work:
             self._upright[k] = weight.T.contiguous().numpy()
         return self._upright[k]
 
+    def entries(self, k: int, flat: Tensor) -> Entries | None:
+        """Of the rows ``flat`` of arrival ``k``, listed once for the way there and the way back."""
+        key = k, flat.data_ptr()
+        if key not in self.listed:
+            self.listed[key] = entries_of(flat.numpy(), DENSE)
+        return self.listed[key]
+
     def through(self, k: int, x: Tensor, out: Tensor, *, add: bool) -> None:
         """``out (+)= map(x)``."""
         flat, into = x.flatten(0, 1), out.flatten(0, 1)
@@ -240,7 +262,7 @@ class _Work:
             result = linear(flat, weight)
             into.add_(result) if add else into.copy_(result)
             return
-        entries = entries_of(flat.numpy(), DENSE)
+        entries = self.entries(k, flat)
         if entries is not None:
             sum_rows(entries, self.upright(k), into.numpy(), add=add)
         elif add:
@@ -258,7 +280,7 @@ class _Back:
         fused, self.work, self.long = work.fused, work, long
         cut = len(work.sources)
         self.sources: list[Tensor | None] = [
-            torch.empty_like(s) if need else None
+            _empty(tuple(s.shape), fused.dtype) if need else None
             for s, need in zip(work.sources, needs, strict=False)
         ]
         self.needs = needs[cut : cut + len(work.weights)]
@@ -276,16 +298,19 @@ class _Back:
             self._heard = long.new_zeros(long.shape)
             if given is not None:
                 self._heard[fused.depth :] = given
-        self._silent = long.new_zeros(shape)
+        self._silent = np.zeros(shape, fused.dtype)
+        self._heard_at = [] if self._heard is None else self._heard.unbind(0)
+        self._by_tick = {p: b.unbind(0) for p, b in self.ports.items()} if work.inside else {}
+        self._array = None if self._heard is None else self._heard.numpy()
 
-    def given(self, a: int, b: int) -> Tensor:
-        """Gradient of the output at ticks a..b-1."""
-        if self._heard is not None:
+    def given(self, a: int, b: int) -> Any:
+        """Gradient of the output at ticks a..b-1, as an array."""
+        if self._array is not None:
             depth = self.work.fused.depth
-            return self._heard[depth + a : depth + b]
+            return self._array[depth + a : depth + b]
         if self._given is None:
             return self._silent[: b - a]
-        return self._given[a:b].contiguous()
+        return self._given[a:b].contiguous().numpy()
 
     def past(self) -> Tensor | None:
         """Gradient of what the population sent before the first tick."""
@@ -298,9 +323,12 @@ class _Back:
             if arrival.port not in self.ports or self._heard is None:
                 continue
             at = self.work.fused.depth - (arrival.delay or 0)
-            gradient = self.ports[arrival.port][a - first : b - first].flatten(0, 1)
             weight = self.work.weights[k]
-            into = self._heard[at + a : at + b].flatten(0, 1)
+            if b - a == 1:  # views made beforehand: torch takes its time to cut a tensor
+                gradient, into = self._by_tick[arrival.port][a - first], self._heard_at[at + a]
+            else:
+                gradient = self.ports[arrival.port][a - first : b - first].flatten(0, 1)
+                into = self._heard[at + a : at + b].flatten(0, 1)
             if arrival.map is matrix and weight is not None:
                 into.addmm_(gradient, weight)
             else:
@@ -339,7 +367,7 @@ class _Back:
             torch.mm(gradient, weight, out=into.flatten(0, 1))
         if total is None:
             return
-        entries = entries_of(flat.numpy(), DENSE)
+        entries = self.work.entries(k, flat)
         if entries is None:
             total.addmm_(gradient.T, flat)
             return
@@ -355,10 +383,19 @@ class _Back:
             total.add_(torch.from_numpy(upright).T)
 
 
+def _empty(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """By numpy, which asks for large pages: the first touch of a page costs more than the neurons
+    (131 MB: 52 ms with pages of 4 KiB, 14 with large ones)."""
+    return torch.from_numpy(np.empty(shape, dtype))
+
+
 def _pulled(
     linear: Map, x: Tensor, weight: Tensor | None, gradient: Tensor, to_x: bool, to_w: bool
 ) -> tuple[Any, Any]:
-    """Gradients of a map that torch knows."""
+    """Gradients of a map: its own way, or torch's."""
+    own = getattr(linear, "pull", None)
+    if own is not None:
+        return own(x, weight, gradient, to_x, to_w)
     with torch.enable_grad():
         x = x.detach().requires_grad_(to_x)
         w = None if weight is None else weight.detach().requires_grad_(to_w)

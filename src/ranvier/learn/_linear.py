@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -67,9 +67,9 @@ def make_synapses(projection: Projection, dt: float, like: Tensor) -> Synapses:
     if isinstance(connectivity, Dense):
         return Synapses(weights, delays, matrix)
     if isinstance(connectivity, Conv):
-        return Synapses(weights, delays, _conv(connectivity))
+        return Synapses(weights, delays, _Conv(connectivity))
     if isinstance(connectivity, Pool):
-        return Synapses(None, delays, _pool(connectivity))
+        return Synapses(None, delays, _Pool(connectivity))
     n_pre, n_post = connectivity.sizes()
     if n_pre * n_post > MAX_MATRIX:
         raise fail(
@@ -122,27 +122,68 @@ def _padded(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
     )  # torch: last axis first
 
 
-def _conv(c: Conv) -> Map:
-    convolve: Any = functional.conv1d if len(c.input_shape) == 2 else functional.conv2d
-    padding: Any = c.padding
+class _Conv:
+    """A convolution, which knows its own way back."""
 
-    def apply(x: Tensor, weights: Tensor | None) -> Tensor:
+    def __init__(self, c: Conv) -> None:
+        self.c = c
+        self.convolve: Any = functional.conv1d if len(c.input_shape) == 2 else functional.conv2d
+
+    def __call__(self, x: Tensor, weights: Tensor | None) -> Tensor:
         assert weights is not None
+        c = self.c
+        image = _padded(x.reshape(-1, *c.input_shape), cast("Any", c.padding))
+        return self.convolve(image, weights, None, c.stride, 0, c.dilation, c.groups).flatten(1)
+
+    def pull(
+        self, x: Tensor, weights: Tensor, gradient: Tensor, to_x: bool, to_w: bool
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """Gradients of x and weights from that of the result, without computing it again."""
+        c = self.c
+        padding = cast("Sequence[tuple[int, int]]", c.padding)
         image = _padded(x.reshape(-1, *c.input_shape), padding)
-        sums = convolve(image, weights, None, c.stride, 0, c.dilation, c.groups)
-        return sums.flatten(1)
+        sums = gradient.view(len(gradient), *c.output_shape)
+        none = [0] * (len(c.input_shape) - 1)
+        to_image, to_weights, _ = torch.ops.aten.convolution_backward(
+            sums, image, weights, None, list(c.stride), none, list(c.dilation), False, none,
+            c.groups, [to_x, to_w, False],
+        )  # fmt: skip
+        if to_x:
+            for axis, (low, _) in enumerate(padding):
+                to_image = to_image.narrow(axis + 2, low, c.input_shape[axis + 1])
+            to_image = to_image.reshape(len(x), -1)
+        return to_image, to_weights
 
-    return apply
 
+class _Pool:
+    """Pooling, which knows its own way back where windows do not overlap."""
 
-def _pool(c: Pool) -> Map:
-    pool: Any = functional.avg_pool1d if len(c.input_shape) == 2 else functional.avg_pool2d
-    kernel: Any = c.kernel
-    padding: Any = c.padding
-    scale = c.weight * (prod(kernel) if c.mode == "sum" else 1)
+    def __init__(self, c: Pool) -> None:
+        self.c = c
+        self.pool: Any = functional.avg_pool1d if len(c.input_shape) == 2 else functional.avg_pool2d
+        self.scale = c.weight * (prod(c.kernel) if c.mode == "sum" else 1)
+        whole = all(n % k == 0 for n, k in zip(c.input_shape[1:], c.kernel, strict=True))
+        plain = not any(a or b for a, b in c.padding)
+        self.apart = whole and plain and tuple(c.stride) == tuple(c.kernel)
 
-    def apply(x: Tensor, weights: Tensor | None) -> Tensor:
-        image = _padded(x.reshape(-1, *c.input_shape), padding)
-        return scale * pool(image, kernel, c.stride).flatten(1)
+    def __call__(self, x: Tensor, weights: Tensor | None) -> Tensor:
+        c = self.c
+        image = _padded(x.reshape(-1, *c.input_shape), c.padding)
+        found = self.pool(image, c.kernel, c.stride).flatten(1)
+        return found if self.scale == 1 else self.scale * found
 
-    return apply
+    def pull(
+        self, x: Tensor, weights: None, gradient: Tensor, to_x: bool, to_w: bool
+    ) -> tuple[Tensor | None, None]:
+        """Gradient of x from that of the result: every cell of a window has an equal part."""
+        c = self.c
+        if not self.apart:
+            with torch.enable_grad():
+                x = x.detach().requires_grad_()
+                return torch.autograd.grad(self(x, None), x, gradient)[0], None
+        narrow, wide = [len(x), c.input_shape[0]], [len(x), c.input_shape[0]]
+        for n, k in zip(c.input_shape[1:], c.kernel, strict=True):
+            narrow += [n // k, 1]
+            wide += [n // k, k]
+        part = gradient * (self.scale / prod(c.kernel))
+        return part.view(narrow).expand(wide).reshape(len(x), -1), None

@@ -74,7 +74,7 @@ class _Cell:
         self.step: TorchStep = torch_step(self.discrete, detach_reset=detach_reset)
         self.values = torch_values(self.discrete, dtype=like.dtype, device=like.device)
         self.scan: Scan | None = None
-        if surrogate is not None and self.discrete.kernel.state:
+        if surrogate is not None:
             self.dtype = NUMBERS[like.dtype]
             self.scan = make_scan(
                 self.discrete, surrogate, dtype=self.dtype, detach_reset=detach_reset

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ranvier.learn._scan import in_threads
 
-__all__ = ["Entries", "entries_of", "sum_rows", "transposed"]
+__all__ = ["Entries", "entries_of", "sum_now", "sum_rows", "transposed"]
 
 Array = NDArray[Any]
 BLOCK = 512
@@ -56,12 +56,15 @@ def _by_row(x: Array, start: Array, at: Array, value: Array) -> None:
     for r in range(x.shape[0]):
         row = x[r]
         start[r] = n
-        for i in range(row.shape[0]):
-            if row[i] != 0:
+        if value.shape[0]:
+            for i in range(row.shape[0]):
                 at[n] = i
-                if value.shape[0]:
-                    value[n] = row[i]
-                n += 1
+                value[n] = row[i]
+                n += row[i] != 0
+        else:  # no branch on what fires; ``at`` has room for one more
+            for i in range(row.shape[0]):
+                at[n] = i
+                n += row[i] != 0
     start[x.shape[0]] = n
 
 
@@ -89,10 +92,10 @@ def entries_of(x: Array, most: float = 1.0) -> Entries | None:
     total = _count(x, ones)
     if total > most * x.size:
         return None
-    start, at = np.empty(x.shape[0] + 1, np.int64), np.empty(total, np.int32)
-    value = np.empty(0 if ones[0] else total, x.dtype)
+    start, at = np.empty(x.shape[0] + 1, np.int64), np.empty(total + 1, np.int32)
+    value = np.empty(0 if ones[0] else total + 1, x.dtype)
     _by_row(x, start, at, value)
-    return Entries(start, at, value)
+    return Entries(start, at[:total], value[:total])
 
 
 def transposed(e: Entries, columns: int) -> Entries:
@@ -160,6 +163,36 @@ def _sum_values(
                 for j in range(last - first):
                     o[j] += v0 * d0[j]
                 a += 1
+
+
+@_jit
+def sum_now(low: int, high: int, x: Array, dense: Array, out: Array, found: Array) -> None:
+    """``out[r] += x[r] @ dense`` for rows low..high-1, listing what is not 0 on the way.
+
+    For a few rows: one call instead of three. ``found[r]`` is how many entries were not 0.
+    """
+    at = np.empty(x.shape[1], np.int64)
+    for r in range(low, high):
+        row, o = x[r], out[r]
+        n = 0
+        alike = True
+        for i in range(row.shape[0]):
+            at[n] = i
+            n += row[i] != 0
+            alike &= (row[i] == 0) | (row[i] == 1)
+        found[r] = n
+        a = 0
+        if alike:
+            while a + 4 <= n:
+                d0, d1, d2, d3 = dense[at[a]], dense[at[a + 1]], dense[at[a + 2]], dense[at[a + 3]]
+                for j in range(o.shape[0]):
+                    o[j] += (d0[j] + d1[j]) + (d2[j] + d3[j])
+                a += 4
+        while a < n:
+            d0, v0 = dense[at[a]], row[at[a]]
+            for j in range(o.shape[0]):
+                o[j] += v0 * d0[j]
+            a += 1
 
 
 def _ones_in_blocks(low: int, high: int, width: int, *rest: Any) -> None:
