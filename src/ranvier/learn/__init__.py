@@ -14,19 +14,28 @@ from ranvier.learn._task import Evaluation, Task, evaluate
 
 if TYPE_CHECKING:
     from ranvier.data import Dataset
+    from ranvier.learn._ann_onnx import read_onnx
+    from ranvier.learn._ann_torch import Qcfs, read_torch
+    from ranvier.learn._convert import Conversion, Curve, convert
     from ranvier.learn._module import Module, ModuleState
     from ranvier.progress import Progress
 
 __all__ = [
+    "Conversion",
+    "Curve",
     "EpochRecord",
     "Evaluation",
     "Module",
     "ModuleState",
+    "Qcfs",
     "Task",
     "TrainOptions",
     "TrainReport",
     "TrainResult",
+    "convert",
     "evaluate",
+    "read_onnx",
+    "read_torch",
     "train",
 ]
 
@@ -58,10 +67,17 @@ def _no_torch() -> RanvierError:
                 hint='pip install "ranvier[train]"')  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("Module", "ModuleState"):
-        _need_torch()
-        from ranvier.learn import _module
+_WITH_TORCH = {
+    "Conversion": "_convert", "Curve": "_convert", "Module": "_module", "ModuleState": "_module",
+    "Qcfs": "_ann_torch", "convert": "_convert", "read_onnx": "_ann_onnx",
+    "read_torch": "_ann_torch",
+}  # fmt: skip
 
-        return getattr(_module, name)
+
+def __getattr__(name: str) -> Any:
+    if name in _WITH_TORCH:
+        _need_torch()
+        from importlib import import_module
+
+        return getattr(import_module(f"ranvier.learn.{_WITH_TORCH[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
