@@ -8,6 +8,7 @@ import json
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ranvier.cli.train import train
@@ -301,3 +302,31 @@ def test_diff_mistakes(cli, network: Path, options: tuple[str, ...], words: str)
     done = cli("diff", network, *options)
     assert done.code == 2
     assert words in done.err
+
+
+# -- convert --------------------------------------------------------------------------------------
+def test_convert_tells_accuracy_by_ticks(cli, tmp_path: Path) -> None:
+    torch, onnx = pytest.importorskip("torch"), pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    weights = {"a": rng.normal(0, 0.3, (30, 64)), "b": rng.normal(0, 0.3, (10, 30))}
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "a"], ["h"], transB=1),
+         helper.make_node("Relu", ["h"], ["r"]),
+         helper.make_node("Gemm", ["r", "b"], ["y"], transB=1)],
+        "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 10])],
+        [numpy_helper.from_array(w.astype(np.float32), n) for n, w in weights.items()],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph), tmp_path / "net.onnx")
+    assert torch
+    options = ("--data", "digits", "--limit", "50", "--steps", "12")
+    done = cli("convert", tmp_path / "net.onnx", *options, "-o", tmp_path / "net.rvn", "--json")
+    assert done.code == 0
+    assert len(done.json["accuracy"]) == 12
+    assert done.json["latency"] == 2
+    assert cli("check", tmp_path / "net.rvn").code == 0
+    missing = cli("convert", tmp_path / "no.onnx", *options, "-o", tmp_path / "x.rvn", "--json")
+    assert (missing.code, missing.issue["code"]) == (2, "no-such-file")
+    assert not (tmp_path / "x.rvn").exists()

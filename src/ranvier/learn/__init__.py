@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ranvier.learn._ann_onnx import read_onnx
     from ranvier.learn._ann_torch import Qcfs, read_torch
     from ranvier.learn._convert import Conversion, Curve, convert
+    from ranvier.learn._event_layer import EventLayer, first_spikes, latency_loss
     from ranvier.learn._module import Module, ModuleState
     from ranvier.progress import Progress
 
@@ -25,6 +26,7 @@ __all__ = [
     "Curve",
     "EpochRecord",
     "Evaluation",
+    "EventLayer",
     "Module",
     "ModuleState",
     "Qcfs",
@@ -34,6 +36,8 @@ __all__ = [
     "TrainResult",
     "convert",
     "evaluate",
+    "first_spikes",
+    "latency_loss",
     "read_onnx",
     "read_torch",
     "train",
@@ -68,6 +72,7 @@ def _no_torch() -> RanvierError:
 
 
 _WITH_TORCH = {
+    "EventLayer": "_event_layer", "first_spikes": "_event_layer", "latency_loss": "_event_layer",
     "Conversion": "_convert", "Curve": "_convert", "Module": "_module", "ModuleState": "_module",
     "Qcfs": "_ann_torch", "convert": "_convert", "read_onnx": "_ann_onnx",
     "read_torch": "_ann_torch",

@@ -69,7 +69,8 @@ class _Reader:
         self.layers: list[Layer] = []
 
     def refuse(self, op: str, name: str, why: str, got: Any = None) -> RanvierError:
-        return fail("unsupported-layer", f"{self.where}, node {name!r} ({op})", why, got=got,
+        more = {} if got is None else {"got": got}
+        return fail("unsupported-layer", f"{self.where}, node {name!r} ({op})", why, **more,
                     hint="export a chain of linear layers, ReLU and pools")  # fmt: skip
 
     def node(

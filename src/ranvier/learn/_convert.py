@@ -214,10 +214,11 @@ class _Builder:
                 self.scales[layer.name] = top.tolist() if top.numel() > 1 else float(top)
             name, shape = new, shapes[k]
         drive = 1.5 / self.dt  # every tick crosses the threshold of 1
-        self.populations.append(
-            Population(name=ONE, shape=(1,), model="if",
-                       parameters={"bias": drive, "v_threshold": 1.0})
-        )  # fmt: skip
+        if any(p.source == ONE for p in self.projections):
+            parameters = {"bias": drive, "v_threshold": 1.0}
+            self.populations.append(
+                Population(name=ONE, shape=(1,), model="if", parameters=parameters)
+            )
         network = Network(
             name=_plain(self.ann.name), populations=tuple(self.populations),
             projections=tuple(self.projections), outputs=("output",),
