@@ -181,7 +181,7 @@ def test_two_test_sets_in_one_folder_are_not_chosen_between(tmp_path: Path) -> N
 
 def test_unknown_names_and_splits_are_helped() -> None:
     assert DATASETS.names() == ["digits", "mnist", "yinyang"]
-    assert "digits, mnist. did you mean 'mnist'?" in refused("minst:somewhere")
+    assert "digits, mnist, yinyang. did you mean 'mnist'?" in refused("minst:somewhere")
     assert "did you mean 'test'?" in refused("digits", "tests")
     assert "take no directory" in refused("digits:here")
 
