@@ -58,6 +58,15 @@ def train(
     weight_levels: Annotated[
         int | None, typer.Option(help="Train through weights rounded to so many steps; 0: not.")
     ] = None,
+    chip: Annotated[
+        str | None, typer.Option(help="Train through the weights as this machine stores them.")
+    ] = None,
+    noise: Annotated[
+        float | None, typer.Option(help="Noise of weights while training, of the largest.")
+    ] = None,
+    sparsity: Annotated[
+        float | None, typer.Option(help="Share of each layer's weights that stay 0.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Take only the first samples.")] = None,
     threads: Annotated[
         int | None, typer.Option(help="Threads of torch; the result depends on it.")
@@ -79,7 +88,8 @@ def train(
         "data": data, "hidden": hidden, "epochs": epochs, "batch": batch, "lr": lr, "seed": seed,
         "ticks": ticks, "dt": dt, "tau": tau, "encoder": encoder, "max_rate": max_rate,
         "surrogate": surrogate, "slope": slope, "validation": validation, "patience": patience,
-        "weight_levels": weight_levels, "limit": limit,
+        "weight_levels": weight_levels, "chip": chip, "noise": noise,
+        "sparsity": sparsity, "limit": limit,
         "threads": threads,
     }  # fmt: skip
     from ranvier import learn

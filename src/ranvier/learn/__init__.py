@@ -18,17 +18,23 @@ if TYPE_CHECKING:
     from ranvier.learn._ann_torch import Qcfs, read_torch
     from ranvier.learn._convert import Conversion, Curve, convert
     from ranvier.learn._event_layer import EventLayer, first_spikes, latency_loss
+    from ranvier.learn._hooks import ChipWeights, FewLevels, Hook, Noise, Pruning, relative_noise
     from ranvier.learn._module import Module, ModuleState
     from ranvier.progress import Progress
 
 __all__ = [
+    "ChipWeights",
     "Conversion",
     "Curve",
     "EpochRecord",
     "Evaluation",
     "EventLayer",
+    "FewLevels",
+    "Hook",
     "Module",
     "ModuleState",
+    "Noise",
+    "Pruning",
     "Qcfs",
     "Task",
     "TrainOptions",
@@ -40,6 +46,7 @@ __all__ = [
     "latency_loss",
     "read_onnx",
     "read_torch",
+    "relative_noise",
     "train",
 ]
 
@@ -72,6 +79,8 @@ def _no_torch() -> RanvierError:
 
 
 _WITH_TORCH = {
+    "ChipWeights": "_hooks", "FewLevels": "_hooks", "Hook": "_hooks", "Noise": "_hooks",
+    "Pruning": "_hooks", "relative_noise": "_hooks",
     "EventLayer": "_event_layer", "first_spikes": "_event_layer", "latency_loss": "_event_layer",
     "Conversion": "_convert", "Curve": "_convert", "Module": "_module", "ModuleState": "_module",
     "Qcfs": "_ann_torch", "convert": "_convert", "read_onnx": "_ann_onnx",

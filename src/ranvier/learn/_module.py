@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from ranvier.neurons import (
     torch_step,
     torch_values,
 )
+
+if TYPE_CHECKING:
+    from ranvier.learn._hooks import Hook
 
 __all__ = ["Module", "ModuleState"]
 
@@ -96,7 +99,9 @@ class Module(torch.nn.Module):
     ``surrogate`` gives spikes their gradient; ``detach_reset`` keeps it from flowing through the
     reset. ``fused`` lets generated loops do the work where they can (on a processor, with a
     :class:`Surrogate`); elsewhere torch computes tick by tick, with the same results but for the
-    order of sums. Raises RanvierError for a network without inputs, or one made for another dt.
+    order of sums. ``hooks`` change the weights before they are used, one after the other: rounding
+    to a chip's numbers, noise, pruning. Raises RanvierError for a network without inputs, or one
+    made for another dt.
 
     Time comes first: ``forward(x)`` takes [T, B, n] (a mapping of these by population where there
     are several inputs) and returns outputs by population, [T, B, n] each, and the state after tick
@@ -113,8 +118,10 @@ class Module(torch.nn.Module):
         device: torch.device | str | None = None,
         detach_reset: bool = False,
         fused: bool = True,
+        hooks: Sequence[Hook] = (),
     ) -> None:
         super().__init__()
+        self.hooks: list[Hook] = list(hooks)
         self.network, self.dt = network, float(dt)
         self.surrogate = surrogate or fast_sigmoid()
         if not network.inputs:
@@ -156,6 +163,10 @@ class Module(torch.nn.Module):
         self._like = like
 
     # -- weights ------------------------------------------------------------------------------
+    def trains(self, projection: str) -> bool:
+        """Whether the projection has weights to train."""
+        return self._keys.get(projection, "") in self.weights
+
     def weight(self, projection: str) -> torch.nn.Parameter:
         """The trained weights of a projection; RanvierError when it has none or is unknown."""
         key = self._keys.get(projection, "")
@@ -172,7 +183,10 @@ class Module(torch.nn.Module):
             if key not in self.weights:
                 changed.append(p)
                 continue
-            values = self.weights[key].detach().cpu().double().numpy()
+            kept = self.weights[key].detach()
+            for hook in self.hooks:
+                kept = hook(p.name, kept) if getattr(hook, "permanent", False) else kept
+            values = kept.cpu().double().numpy()
             changed.append(replace(p, connectivity=p.connectivity.with_weights(values)))
         return self.network.replace(projections=tuple(changed))
 
@@ -247,7 +261,11 @@ class Module(torch.nn.Module):
         return past
 
     def _weights_of(self, name: str) -> tuple[tuple[int, Map, Tensor | None], ...]:
-        return self._synapses[name].bind(self.weights.get(self._keys[name], None))
+        weight = self.weights.get(self._keys[name], None)
+        if weight is not None:
+            for hook in self.hooks:
+                weight = hook(name, weight)
+        return self._synapses[name].bind(weight)
 
     def _arriving(
         self, name: str, sources: Mapping[str, Tensor], weights: Bound, ticks: int

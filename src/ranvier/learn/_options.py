@@ -37,6 +37,9 @@ class TrainOptions:
     ``patience`` > 0, training stops after so many epochs without a better one and takes the
     weights of the best. ``weight_levels`` > 0 trains through weights rounded to that many
     equal steps between 0 and the layer's largest (127 for 8 bits with sign); 0 does not round.
+    ``chip`` trains through the weights as that machine stores them (by its own quantiser; "" for
+    none), ``noise`` with normal noise of that share of the largest weight, drawn at every step,
+    ``sparsity`` keeps that share of each layer's weights at 0, the smallest.
     ``limit``: use only so many samples, the first ones (None: all). ``threads``: torch threads
     while training; layers of a few hundred neurons are fastest on one (two on two busy cores took
     eight times as long), and the number can change the last bits of the weights.
@@ -58,6 +61,9 @@ class TrainOptions:
     validation: float = 0.1
     patience: int = 0
     weight_levels: int = 0
+    chip: str = ""
+    noise: float = 0.0
+    sparsity: float = 0.0
     limit: int | None = None
     threads: int = 1
 
@@ -105,6 +111,10 @@ class TrainOptions:
         check("validation", share == 0 or (positive(share) and share < 0.9), "0 up to 0.9")
         check("patience", whole(self.patience, 0), "a whole number from 0")
         check("weight_levels", whole(self.weight_levels, 0, 1 << 20), "a whole number from 0")
+        check("chip", isinstance(self.chip, str), "a chip's name")
+        check("noise", self.noise == 0 or positive(self.noise), "0 or a positive number")
+        sparse = self.sparsity == 0 or (positive(self.sparsity) and self.sparsity < 1)
+        check("sparsity", sparse, "0 up to 1")
         check("limit", self.limit is None or whole(self.limit, 1), "a whole number from 1")
         check("threads", whole(self.threads, 1, 1024), "a whole number from 1")
         return found

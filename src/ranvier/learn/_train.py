@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from ranvier import neurons
 from ranvier.data import Dataset, load
 from ranvier.errors import Issue, fail
 from ranvier.events import encode_raster
+from ranvier.learn._hooks import ChipWeights, FewLevels, Noise, Pruning, relative_noise
 from ranvier.learn._module import Module
 from ranvier.learn._options import EpochRecord, TrainOptions, TrainReport, TrainResult
 from ranvier.learn._task import Task
@@ -104,6 +104,7 @@ class _Run:
         self.task = Task.of(self.network)
         surrogate = neurons.surrogate(options.surrogate, options.slope)
         self.module = Module(self.network, options.dt, surrogate=surrogate)
+        self._hook()
         self.layers = [p.name for p in self.network.populations if p.model is not None]
         self.labels = torch.as_tensor(np.array(data.y))
         self.generator = torch.Generator().manual_seed(options.seed)
@@ -114,7 +115,18 @@ class _Run:
             total_steps=max(2, self.epochs * self.batches),
             pct_start=0.15,
         )
-        self.levels = _rounded(options.weight_levels) if options.weight_levels else None
+
+    def _hook(self) -> None:
+        """What the options say of the machine: zeros first, then its numbers, then its noise."""
+        options, hooks = self.options, self.module.hooks
+        if options.sparsity:
+            hooks.append(Pruning(options.sparsity, ramp=self.epochs * self.batches // 2))
+        if options.weight_levels:
+            hooks.append(FewLevels(options.weight_levels))
+        if options.chip:
+            hooks.append(ChipWeights(self.module, options.chip))
+        if options.noise:
+            hooks.append(Noise(relative_noise(options.noise), seed=options.seed))
 
     def go(self) -> TrainResult:
         """All epochs, then the result."""
@@ -131,10 +143,6 @@ class _Run:
                     break
         if best_at:
             self.module.load_state_dict(saved)
-        if self.levels is not None:
-            with torch.no_grad():
-                for weight in self.module.parameters():
-                    weight.copy_(self.levels(weight))
         rates, silent, validation = self._measure()
         last = history[best_at - 1] if best_at else history[-1]
         report = TrainReport(
@@ -154,12 +162,7 @@ class _Run:
             self.task.encoder, x, self.task.ticks, self.task.dt, seed=seed, samples=samples
         )
         spikes = torch.from_numpy(raster).to(torch.float32)
-        if self.levels is None:
-            return self.module(spikes, record=self.layers)[0]
-        rounded = {n: self.levels(v) for n, v in self.module.named_parameters()}
-        return torch.func.functional_call(self.module, rounded, (spikes,), {"record": self.layers})[
-            0
-        ]
+        return self.module(spikes, record=self.layers)[0]
 
     def _epoch(self, number: int) -> EpochRecord:
         start = time.perf_counter()
@@ -225,16 +228,6 @@ def _answer(counts: Tensor) -> Tensor:
     """The decoder's rule: most spikes, the lowest number of equals, -1 for none at all."""
     lowest = (counts == counts.amax(1, keepdim=True)).to(torch.int64).argmax(1)
     return torch.where(counts.amax(1) > 0, lowest, torch.full_like(lowest, -1))
-
-
-def _rounded(levels: int) -> Any:
-    """Round to ``levels`` equal steps of the largest weight; the gradient goes straight through."""
-
-    def rounded(weight: Tensor) -> Tensor:
-        step = weight.detach().abs().amax().clamp(min=1e-12) / levels
-        return weight + (torch.round(weight / step) * step - weight).detach()
-
-    return rounded
 
 
 def _findings(rates: Mapping[str, float], silent: Mapping[str, float]) -> list[Issue]:
