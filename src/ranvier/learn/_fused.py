@@ -38,11 +38,14 @@ DENSE = 0.25
 @dataclass(frozen=True)
 class Arrival:
     """One linear map onto ``port``. ``delay`` None: from a tensor that is there before; otherwise
-    from the population itself, so many ticks ago."""
+    from the population itself, so many ticks ago. ``cut``: no gradient goes back to the source;
+    ``back``: it does through this matrix, not the weights."""
 
     port: str
     map: Map
     delay: int | None = None
+    cut: bool = False
+    back: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -320,7 +323,7 @@ class _Back:
     def to_itself(self, first: int, a: int, b: int) -> None:
         """From the ports at ticks a..b-1 to what was sent before."""
         for k, arrival in self.work.inside:
-            if arrival.port not in self.ports or self._heard is None:
+            if arrival.port not in self.ports or self._heard is None or arrival.cut:
                 continue
             at = self.work.fused.depth - (arrival.delay or 0)
             weight = self.work.weights[k]
@@ -330,7 +333,7 @@ class _Back:
                 gradient = self.ports[arrival.port][a - first : b - first].flatten(0, 1)
                 into = self._heard[at + a : at + b].flatten(0, 1)
             if arrival.map is matrix and weight is not None:
-                into.addmm_(gradient, weight)
+                into.addmm_(gradient, weight if arrival.back is None else arrival.back)
             else:
                 x = self.long[at + a : at + b].flatten(0, 1)
                 into.add_(_pulled(arrival.map, x, weight, gradient, True, False)[0])
@@ -364,7 +367,8 @@ class _Back:
                     total.add_(pulled[1])
             return
         if into is not None:
-            torch.mm(gradient, weight, out=into.flatten(0, 1))
+            back = weight if arrival.back is None else arrival.back
+            torch.mm(gradient, back, out=into.flatten(0, 1))
         if total is None:
             return
         entries = self.work.entries(k, flat)

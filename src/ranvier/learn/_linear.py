@@ -15,7 +15,7 @@ from torch.nn import functional
 from ranvier.errors import fail
 from ranvier.network import Conv, Dense, Distribution, Pool, Projection
 
-__all__ = ["Map", "Synapses", "make_synapses", "matrix"]
+__all__ = ["Map", "Synapses", "make_synapses", "matrix", "routed"]
 
 Map: TypeAlias = "Callable[[Tensor, Tensor | None], Tensor]"
 """(x [rows, sources], weights) -> [rows, targets]. :func:`matrix` is that of a full matrix."""
@@ -56,6 +56,30 @@ def matrix(x: Tensor, weights: Tensor | None) -> Tensor:
     """``weights`` [targets, sources]."""
     assert weights is not None
     return x @ weights.T
+
+
+class _Aligned(torch.autograd.Function):
+    """x @ weights.T, whose gradient goes back to x through another matrix."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weights: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(x, back)
+        return x @ weights.T
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        x, back = ctx.saved_tensors
+        return grads[0] @ back, grads[0].T @ x, None
+
+
+def routed(
+    linear: Map, x: Tensor, weights: Tensor | None, cut: bool, back: Tensor | None
+) -> Tensor:
+    """``linear(x, weights)``, whose gradient does not go back to x (``cut``), or through ``back``
+    [targets, sources]."""
+    if cut:
+        return linear(x.detach(), weights)
+    return linear(x, weights) if back is None else _Aligned.apply(x, weights, back)
 
 
 def make_synapses(projection: Projection, dt: float, like: Tensor) -> Synapses:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ranvier.errors import fail, unknown
 from ranvier.learn._fused import Arrival, Fused, run_fused
-from ranvier.learn._linear import Map, Synapses, make_synapses
+from ranvier.learn._learned import Learned
+from ranvier.learn._linear import Map, Synapses, make_synapses, matrix, routed
 from ranvier.learn._order import Stage, order
 from ranvier.learn._scan import Scan, make_scan
 from ranvier.network import Network, Population
@@ -60,14 +61,19 @@ NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
 class _Cell:
     """One population of neurons: its discretised model and what torch needs to step it."""
 
-    def __init__(self, population: Population, ports: Iterable[str], dt: float) -> None:
+    def __init__(
+        self, population: Population, ports: Iterable[str], dt: float, trained: Sequence[str]
+    ) -> None:
         model = population.model
         assert model is not None
         used = set(ports)
-        self.discrete: Discrete = discretise(
-            model, population.parameters, dt, population.method,
-            ports=[p.name for p in model.ports if p.name in used or not used],
-        )  # fmt: skip
+        chosen = [p.name for p in model.ports if p.name in used or not used]
+        self.learned = Learned(population, trained, chosen, dt) if trained else None
+        self.discrete: Discrete = (
+            self.learned.discrete
+            if self.learned is not None
+            else discretise(model, population.parameters, dt, population.method, ports=chosen)
+        )
         self.ports = self.discrete.kernel.ports
         self.start = {**self.discrete.initial, **population.initial}
         self.size = population.size
@@ -80,13 +86,18 @@ class _Cell:
         if surrogate is not None:
             self.dtype = NUMBERS[like.dtype]
             self.scan = make_scan(
-                self.discrete, surrogate, dtype=self.dtype, detach_reset=detach_reset
-            )
+                self.discrete, surrogate, dtype=self.dtype, detach_reset=detach_reset,
+                parameters=() if self.learned is None else tuple(self.learned.depends),
+            )  # fmt: skip
+
+    def values_now(self, like: Tensor) -> dict[str, Tensor]:
+        """Values of the step that are trained."""
+        return {} if self.learned is None else self.learned.values(like)
 
     def initial(self, batch: int, like: Tensor) -> dict[str, Tensor]:
         state = torch_state(self.discrete, (batch, self.size), dtype=like.dtype, device=like.device)
         for name in state:
-            value = torch.as_tensor(np.asarray(self.start[name]), dtype=like.dtype)
+            value = torch.as_tensor(np.array(self.start[name]), dtype=like.dtype)
             state[name] = value.to(like.device).expand(batch, self.size).clone()
         return state
 
@@ -100,8 +111,15 @@ class Module(torch.nn.Module):
     reset. ``fused`` lets generated loops do the work where they can (on a processor, with a
     :class:`Surrogate`); elsewhere torch computes tick by tick, with the same results but for the
     order of sums. ``hooks`` change the weights before they are used, one after the other: rounding
-    to a chip's numbers, noise, pruning. Raises RanvierError for a network without inputs, or one
-    made for another dt.
+    to a chip's numbers, noise, pruning. ``train`` names parameters of populations that are trained,
+    one value a neuron: ``{"hidden": ("tau", "v_threshold")}``.
+
+    ``cut`` names projections through which no gradient goes back to the source: those of a loop for
+    e-prop (Bellec et al. 2020, Nat. Commun. 11:3625, eq. 1), those between layers that learn from
+    losses of their own (DECOLLE: Kaiser et al. 2020, Front. Neurosci. 14:424). ``feedback`` gives
+    projections a matrix [targets, sources] to go back through in place of their weights (feedback
+    alignment: Lillicrap et al. 2016, Nat. Commun. 7:13276). Raises RanvierError for a network
+    without inputs, or one made for another dt.
 
     Time comes first: ``forward(x)`` takes [T, B, n] (a mapping of these by population where there
     are several inputs) and returns outputs by population, [T, B, n] each, and the state after tick
@@ -119,6 +137,9 @@ class Module(torch.nn.Module):
         detach_reset: bool = False,
         fused: bool = True,
         hooks: Sequence[Hook] = (),
+        train: Mapping[str, Sequence[str]] | None = None,
+        cut: Collection[str] = (),
+        feedback: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.hooks: list[Hook] = list(hooks)
@@ -143,10 +164,14 @@ class Module(torch.nn.Module):
                     for p in network.populations}  # fmt: skip
         self._incoming = incoming
         self._cells = {
-            p.name: _Cell(p, [q.port for q in incoming[p.name]], dt)
+            p.name: _Cell(p, [q.port for q in incoming[p.name]], dt, (train or {}).get(p.name, ()))
             for p in network.populations
             if p.model is not None
         }
+        self.learned = torch.nn.ModuleDict(
+            {str(k): c.learned for k, c in enumerate(self._cells.values()) if c.learned is not None}
+        )
+        self._routes = self._read_routes(train or {}, cut, feedback or {}, like)
         fast = fused and like.device.type == "cpu" and dtype in NUMBERS
         chosen = self.surrogate if fast and isinstance(self.surrogate, Surrogate) else None
         for cell in self._cells.values():
@@ -161,6 +186,32 @@ class Module(torch.nn.Module):
             [(q.source, q.target, self._synapses[q.name].shortest) for q in network.projections],
         )
         self._like = like
+
+    def _read_routes(
+        self,
+        train: Mapping[str, Sequence[str]],
+        cut: Collection[str],
+        feedback: Mapping[str, Tensor],
+        like: Tensor,
+    ) -> dict[str, tuple[bool, Tensor | None]]:
+        """For each projection whether gradients stop there, and through what they go back."""
+        for name in train:
+            if name not in self._cells:
+                raise unknown("population of neurons", name, self._cells, where="Module, train")
+        for name in (*cut, *feedback):
+            if name not in self._keys:
+                raise unknown("projection", name, self._keys, where="Module, cut and feedback")
+        found: dict[str, tuple[bool, Tensor | None]] = {}
+        for name in self._keys:
+            back = feedback.get(name)
+            if back is not None:
+                sizes = self.network.projection(name).connectivity.sizes()[::-1]
+                if self._synapses[name].map is not matrix or tuple(back.shape) != sizes:
+                    raise fail("feedback-shape", name, "the matrix does not fit",
+                               got=tuple(back.shape), limit=f"{sizes}, of a full or sparse matrix",
+                               )  # fmt: skip
+            found[name] = name in cut, None if back is None else back.detach().to(like)
+        return found
 
     # -- weights ------------------------------------------------------------------------------
     def trains(self, projection: str) -> bool:
@@ -188,7 +239,13 @@ class Module(torch.nn.Module):
                 kept = hook(p.name, kept) if getattr(hook, "permanent", False) else kept
             values = kept.cpu().double().numpy()
             changed.append(replace(p, connectivity=p.connectivity.with_weights(values)))
-        return self.network.replace(projections=tuple(changed))
+        populations = tuple(
+            replace(p, parameters={**p.parameters, **cell.learned.current()})
+            if (cell := self._cells.get(p.name)) is not None and cell.learned is not None
+            else p
+            for p in self.network.populations
+        )
+        return self.network.replace(populations=populations, projections=tuple(changed))
 
     # -- running ------------------------------------------------------------------------------
     def forward(
@@ -278,7 +335,8 @@ class Module(torch.nn.Module):
             source, depth = sources[q.source], self._depth[q.source]
             for delay, linear, weight in weights[q.name]:
                 part = source[depth - delay : depth - delay + ticks]
-                total = linear(part.flatten(0, 1), weight).unflatten(0, part.shape[:2])
+                total = routed(linear, part.flatten(0, 1), weight, *self._routes[q.name])
+                total = total.unflatten(0, part.shape[:2])
                 found[q.port] = found[q.port] + total if q.port in found else total
         return found
 
@@ -298,18 +356,21 @@ class Module(torch.nn.Module):
         outside: list[tuple[Arrival, Tensor | None]] = []
         inside: list[tuple[Arrival, Tensor | None]] = []
         for q in self._incoming[name]:
+            cut, back = self._routes[q.name]
             for delay, linear, weight in weights[q.name]:
                 if q.source == name:
-                    inside.append((Arrival(q.port, linear, delay), weight))
+                    inside.append((Arrival(q.port, linear, delay, cut, back), weight))
                     continue
                 at = self._depth[q.source] - delay
-                sources.append(long[q.source][at : at + ticks])
-                outside.append((Arrival(q.port, linear), weight))
+                part = long[q.source][at : at + ticks]
+                sources.append(part.detach() if cut else part)
+                outside.append((Arrival(q.port, linear, None, cut, back), weight))
         arrivals = [*outside, *inside]
-        fused = Fused(cell.discrete, cell.scan, tuple(a for a, _ in arrivals), size=cell.size,
-                      depth=self._depth[name], dtype=cell.dtype)  # fmt: skip
+        values = cell.values_now(self._like)
+        fused = Fused(cell.discrete, cell.scan, tuple(a for a, _ in arrivals), tuple(values),
+                      size=cell.size, depth=self._depth[name], dtype=cell.dtype)  # fmt: skip
         out, _, state = run_fused(
-            fused, sources, [w for _, w in arrivals], before[name], neurons[name], {}, ticks
+            fused, sources, [w for _, w in arrivals], before[name], neurons[name], values, ticks
         )
         neurons[name] = state
         return out
@@ -325,17 +386,18 @@ class Module(torch.nn.Module):
     ) -> Tensor:
         """A population that hears nothing from itself: all its input first, then the neurons."""
         cell, state = self._cells[name], neurons[name]
+        values = {**cell.values, **cell.values_now(self._like)}
         sums = self._arriving(name, long, weights, ticks)
         zero = self._like.new_zeros(batch, cell.size)
         if not state and sums:  # no state: all ticks at once
             ports = {p: sums.get(p, zero) for p in cell.ports}
-            return cell.step({}, ports, cell.values, self.surrogate)[1]
+            return cell.step({}, ports, values, self.surrogate)[1]
         # unbind, not sums[port][t]: the gradient of an index is a full-size array per tick.
         rows = {p: sums[p].unbind(0) if p in sums else (zero,) * ticks for p in cell.ports}
         outs: list[Tensor] = []
         for t in range(ticks):
             ports = {p: row[t] for p, row in rows.items()}
-            state, out = cell.step(state, ports, cell.values, self.surrogate)
+            state, out = cell.step(state, ports, values, self.surrogate)
             outs.append(out.expand(batch, cell.size))
         neurons[name] = state
         return torch.stack(outs) if outs else zero.new_zeros(0, batch, cell.size)
@@ -355,6 +417,8 @@ class Module(torch.nn.Module):
         outside = {n: self._arriving(n, long, weights, ticks) for n in cells}
         rows = {n: {p: v.unbind(0) for p, v in ports.items()} for n, ports in outside.items()}
         past = {n: list(before[n].unbind(0)) for n in cells}  # grows by one each tick
+        values = {n: {**self._cells[n].values, **self._cells[n].values_now(self._like)}
+                  for n in cells}  # fmt: skip
         for t in range(ticks):
             for name in cells:
                 cell = self._cells[name]
@@ -364,8 +428,9 @@ class Module(torch.nn.Module):
                         continue
                     for delay, linear, weight in weights[q.name]:
                         heard = past[q.source][self._depth[q.source] + t - delay]
-                        ports[q.port] = ports[q.port] + linear(heard, weight)
-                neurons[name], out = cell.step(neurons[name], ports, cell.values, self.surrogate)
+                        found = routed(linear, heard, weight, *self._routes[q.name])
+                        ports[q.port] = ports[q.port] + found
+                neurons[name], out = cell.step(neurons[name], ports, values[name], self.surrogate)
                 past[name].append(out.expand(batch, cell.size))
         return {
             n: torch.stack(v[self._depth[n] :]) if ticks else zero[n].new_zeros(0, *zero[n].shape)

@@ -191,7 +191,7 @@ def torch_state(
     """The initial state as tensors of ``shape`` (per-neuron values lie along the last axis)."""
     torch = _import()
     return {
-        name: torch.as_tensor(np.asarray(value), dtype=dtype or torch.get_default_dtype(),
+        name: torch.as_tensor(np.array(value), dtype=dtype or torch.get_default_dtype(),
                               device=device).expand(tuple(shape)).clone()
         for name, value in discrete.initial.items()
     }  # fmt: skip
@@ -204,7 +204,9 @@ def torch_values(
     torch = _import()
     dtype = dtype or torch.get_default_dtype()
     return {
-        name: torch.as_tensor(value, dtype=dtype, device=device) if np.ndim(value) else float(value)
+        name: torch.as_tensor(np.array(value), dtype=dtype, device=device)
+        if np.ndim(value)
+        else float(value)
         for name, value in discrete.values.items()
     }
 
