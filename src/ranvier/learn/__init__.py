@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from ranvier.learn._convert import Conversion, Curve, convert
     from ranvier.learn._event_layer import EventLayer, first_spikes, latency_loss
     from ranvier.learn._hooks import ChipWeights, FewLevels, Hook, Noise, Pruning, relative_noise
+    from ranvier.learn._losses import (
+        activity_penalty,
+        count_loss,
+        first_spike_loss,
+        potential_loss,
+        rate_loss,
+        van_rossum,
+    )
     from ranvier.learn._module import Module, ModuleState
+    from ranvier.learn._neurons import Neurons
     from ranvier.progress import Progress
 
 __all__ = [
@@ -33,6 +42,7 @@ __all__ = [
     "Hook",
     "Module",
     "ModuleState",
+    "Neurons",
     "Noise",
     "Pruning",
     "Qcfs",
@@ -40,14 +50,20 @@ __all__ = [
     "TrainOptions",
     "TrainReport",
     "TrainResult",
+    "activity_penalty",
     "convert",
+    "count_loss",
     "evaluate",
+    "first_spike_loss",
     "first_spikes",
     "latency_loss",
+    "potential_loss",
+    "rate_loss",
     "read_onnx",
     "read_torch",
     "relative_noise",
     "train",
+    "van_rossum",
 ]
 
 
@@ -79,12 +95,19 @@ def _no_torch() -> RanvierError:
 
 
 _WITH_TORCH = {
-    "ChipWeights": "_hooks", "FewLevels": "_hooks", "Hook": "_hooks", "Noise": "_hooks",
-    "Pruning": "_hooks", "relative_noise": "_hooks",
-    "EventLayer": "_event_layer", "first_spikes": "_event_layer", "latency_loss": "_event_layer",
-    "Conversion": "_convert", "Curve": "_convert", "Module": "_module", "ModuleState": "_module",
-    "Qcfs": "_ann_torch", "convert": "_convert", "read_onnx": "_ann_onnx",
-    "read_torch": "_ann_torch",
+    name: module
+    for module, names in {
+        "_ann_onnx": ("read_onnx",),
+        "_ann_torch": ("Qcfs", "read_torch"),
+        "_convert": ("Conversion", "Curve", "convert"),
+        "_event_layer": ("EventLayer", "first_spikes", "latency_loss"),
+        "_hooks": ("ChipWeights", "FewLevels", "Hook", "Noise", "Pruning", "relative_noise"),
+        "_losses": ("activity_penalty", "count_loss", "first_spike_loss", "potential_loss",
+                    "rate_loss", "van_rossum"),
+        "_module": ("Module", "ModuleState"),
+        "_neurons": ("Neurons",),
+    }.items()
+    for name in names
 }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, TypeAlias, cast
 
@@ -23,6 +23,10 @@ MAX_MATRIX = 1 << 26
 """Cells of the matrix that stands for sparse connections (256 MB in single precision)."""
 
 
+def _as_they_are(weights: Tensor | None) -> Tensor | None:
+    return weights
+
+
 @dataclass(frozen=True)
 class Synapses:
     """A projection for torch. ``trainable``: its weights as in the network (None: none to train);
@@ -32,7 +36,7 @@ class Synapses:
     trainable: Tensor | None
     delays: tuple[tuple[int, Tensor | None], ...]
     map: Map
-    ready: Callable[[Tensor | None], Tensor | None] = lambda w: w
+    ready: Callable[[Tensor | None], Tensor | None] = field(default=_as_they_are)
 
     @property
     def longest(self) -> int:
