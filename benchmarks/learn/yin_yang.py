@@ -1,6 +1,6 @@
 """EventProp on Yin-Yang: exact spike times and gradients, beside the published figure.
 
-    python -m benchmarks.learn.yin_yang [--seeds 1 2 3] [--epochs 60] [--json]
+    python -m benchmarks.learn.yin_yang [--seeds 1 2 3] [--epochs 150] [--json]
 
 Two layers of neurons (tau_mem 20 ms, tau_syn 5 ms), 200 hidden and 3 outputs; the four numbers of a
 sample, and a fifth that is always 0, are spike times from 0 to 30 ms; the output that fires first
@@ -72,7 +72,7 @@ def main() -> None:
     """Run and print."""
     parser = arguments(__doc__, repeats=1)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3])
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--hidden", type=int, default=200)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--lr", type=float, default=5e-3)

@@ -1,5 +1,8 @@
 """Artificial networks as spiking ones: rounding, pools and folding in closed form; real models."""
 
+# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false
+# pyright: reportOptionalOperand=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOperatorIssue=false
 from __future__ import annotations
 
 import os

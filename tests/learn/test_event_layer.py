@@ -1,5 +1,8 @@
 """Exact spike times and their gradients, against closed forms and finite differences."""
 
+# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false
+# pyright: reportOptionalOperand=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOperatorIssue=false
 from __future__ import annotations
 
 from typing import Any

@@ -1,5 +1,8 @@
 """The fused loops and sums over spikes against torch's own differentiation, in float64."""
 
+# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false
+# pyright: reportOptionalOperand=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOperatorIssue=false
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,5 +1,8 @@
 """Weights as a chip stores them, few values, pruning and noise, while training."""
 
+# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false
+# pyright: reportOptionalOperand=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOperatorIssue=false
 from __future__ import annotations
 
 from itertools import pairwise

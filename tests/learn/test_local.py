@@ -1,5 +1,8 @@
 """Trained parameters, and gradients that take another way back: e-prop, feedback alignment."""
 
+# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false
+# pyright: reportOptionalOperand=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOperatorIssue=false
 from __future__ import annotations
 
 from typing import Any

@@ -203,6 +203,8 @@ class _Builder:
             new = "output" if k == last else f"layer{count}"
             if isinstance(layer, PoolLayer):
                 self._pool(layer, name, new, shape, shapes[k], scale)
+            elif not isinstance(layer, Affine):
+                raise TypeError("a chain is read without normalisations")
             elif k < last and layer.activation == "none":
                 raise fail("no-activation", f"{self.ann.name}, layer {layer.name!r}",
                            "a linear layer needs an activation before the next",
@@ -217,7 +219,7 @@ class _Builder:
         if any(p.source == ONE for p in self.projections):
             parameters = {"bias": drive, "v_threshold": 1.0}
             self.populations.append(
-                Population(name=ONE, shape=(1,), model="if", parameters=parameters)
+                Population(name=ONE, shape=(1,), model=get("if"), parameters=parameters)
             )
         network = Network(
             name=_plain(self.ann.name), populations=tuple(self.populations),

@@ -189,12 +189,12 @@ class Pruning:
             left = 1 - min(1.0, calls / self.ramp) if self.ramp else 0.0
             out = int(self.sparsity * (1 - left**3) * weight.numel())
             order = weight.detach().abs().flatten().argsort(stable=True)
-            kept = torch.ones(weight.numel(), dtype=torch.bool, device=weight.device)
-            kept[order[:out]] = False
-            self._kept[projection] = kept = kept.view(weight.shape)
+            every = torch.ones(weight.numel(), dtype=torch.bool, device=weight.device)
+            every[order[:out]] = False
+            self._kept[projection] = every.view(weight.shape)
         if weight.requires_grad:  # only what learns moves on
             self._calls[projection] = calls + 1
-        return weight * kept
+        return weight * self._kept[projection]
 
 
 class Noise:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeAlias, cast
 
@@ -23,20 +23,16 @@ MAX_MATRIX = 1 << 26
 """Cells of the matrix that stands for sparse connections (256 MB in single precision)."""
 
 
-def _as_they_are(weights: Tensor | None) -> Tensor | None:
-    return weights
-
-
 @dataclass(frozen=True)
 class Synapses:
     """A projection for torch. ``trainable``: its weights as in the network (None: none to train);
-    ``delays``: (ticks, mask of the weights or None for all); ``map`` takes the weights that
-    ``ready`` makes of them."""
+    ``delays``: (ticks, mask of the weights or None for all); ``map`` takes the weights, or
+    what ``ready`` makes of them."""
 
     trainable: Tensor | None
     delays: tuple[tuple[int, Tensor | None], ...]
     map: Map
-    ready: Callable[[Tensor | None], Tensor | None] = field(default=_as_they_are)
+    ready: Callable[[Tensor | None], Tensor | None] | None = None
 
     @property
     def longest(self) -> int:
@@ -50,10 +46,11 @@ class Synapses:
 
     def bind(self, weights: Tensor | None) -> tuple[tuple[int, Map, Tensor | None], ...]:
         """(delay in ticks, linear map, its weights) with these weights."""
-        return tuple(
-            (ticks, self.map, self.ready(weights if m is None or weights is None else weights * m))
-            for ticks, m in self.delays
-        )
+        found: list[tuple[int, Map, Tensor | None]] = []
+        for ticks, mask in self.delays:
+            own = weights if mask is None or weights is None else weights * mask
+            found.append((ticks, self.map, own if self.ready is None else self.ready(own)))
+        return tuple(found)
 
 
 def matrix(x: Tensor, weights: Tensor | None) -> Tensor:
@@ -153,14 +150,14 @@ def _padded(x: Tensor, padding: Sequence[tuple[int, int]]) -> Tensor:
 class _Conv:
     """A convolution, which knows its own way back."""
 
-    def __init__(self, c: Conv) -> None:
-        self.c = c
+    def __init__(self, conv: Conv) -> None:
+        self.c = c = cast("Any", conv)  # which made tuples of its numbers
         self.convolve: Any = functional.conv1d if len(c.input_shape) == 2 else functional.conv2d
 
     def __call__(self, x: Tensor, weights: Tensor | None) -> Tensor:
         assert weights is not None
         c = self.c
-        image = _padded(x.reshape(-1, *c.input_shape), cast("Any", c.padding))
+        image = _padded(x.reshape(-1, *c.input_shape), c.padding)
         return self.convolve(image, weights, None, c.stride, 0, c.dilation, c.groups).flatten(1)
 
     def pull(
@@ -168,8 +165,7 @@ class _Conv:
     ) -> tuple[Tensor | None, Tensor | None]:
         """Gradients of x and weights from that of the result, without computing it again."""
         c = self.c
-        padding = cast("Sequence[tuple[int, int]]", c.padding)
-        image = _padded(x.reshape(-1, *c.input_shape), padding)
+        image = _padded(x.reshape(-1, *c.input_shape), c.padding)
         sums = gradient.view(len(gradient), *c.output_shape)
         none = [0] * (len(c.input_shape) - 1)
         to_image, to_weights, _ = torch.ops.aten.convolution_backward(
@@ -177,7 +173,7 @@ class _Conv:
             c.groups, [to_x, to_w, False],
         )  # fmt: skip
         if to_x:
-            for axis, (low, _) in enumerate(padding):
+            for axis, (low, _) in enumerate(c.padding):
                 to_image = to_image.narrow(axis + 2, low, c.input_shape[axis + 1])
             to_image = to_image.reshape(len(x), -1)
         return to_image, to_weights
@@ -186,8 +182,8 @@ class _Conv:
 class _Pool:
     """Pooling, which knows its own way back where windows do not overlap."""
 
-    def __init__(self, c: Pool) -> None:
-        self.c = c
+    def __init__(self, pool: Pool) -> None:
+        self.c = c = cast("Any", pool)  # which made tuples of its numbers
         self.pool: Any = functional.avg_pool1d if len(c.input_shape) == 2 else functional.avg_pool2d
         self.scale = c.weight * (prod(c.kernel) if c.mode == "sum" else 1)
         whole = all(n % k == 0 for n, k in zip(c.input_shape[1:], c.kernel, strict=True))

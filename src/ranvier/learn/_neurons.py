@@ -20,6 +20,7 @@ from ranvier.neurons import (
     Surrogate,
     discretise,
     fast_sigmoid,
+    get,
     torch_step,
     torch_values,
 )
@@ -70,10 +71,9 @@ class Neurons(torch.nn.Module):
     ) -> None:
         super().__init__()
         sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-        self.population = Population(name="neurons", shape=sizes, model=model,
+        found = get(model) if isinstance(model, str) else model
+        self.population = Population(name="neurons", shape=sizes, model=found,
                                      parameters=dict(parameters or {}))  # fmt: skip
-        found = self.population.model
-        assert found is not None
         names = [p.name for p in found.ports]
         chosen = port or ("jump" if "jump" in names else names[0])
         if chosen not in names:
