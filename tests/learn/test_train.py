@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from ranvier.errors import RanvierError
 from ranvier.learn import Task, TrainOptions, TrainResult, evaluate, train
 from ranvier.network import Network
 from ranvier.network import load as load_network
+from ranvier.progress import NoProgress
 
 pytest.importorskip("torch")
 SMALL = TrainOptions(hidden=(48,), epochs=8, lr=1e-2)
@@ -224,3 +226,47 @@ def test_without_torch_one_learns_how_to_install_it() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.count('pip install "ranvier[train]"') == 2, done.stderr
+
+
+class Stop(Exception):
+    """A run that is killed."""
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {}, {"sparsity": 0.5, "noise": 0.05}, {"chip": "loihi1"},
+        {"patience": 2, "validation": 0.2, "encoder": "poisson"},
+    ],
+)  # fmt: skip
+def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, more: dict[str, Any]) -> None:
+    options = replace(SMALL, epochs=5, **more)
+    whole = train(options)
+    path = tmp_path / "run.safetensors"
+
+    class Killer(NoProgress):
+        def start(self, label: str, total: int) -> None:
+            if label.startswith("epoch 4"):
+                raise Stop
+
+    with pytest.raises(Stop):
+        train(options, progress=Killer(), checkpoint=path)
+    again = train(options, checkpoint=path, resume=True)
+    assert again.network.hash == whole.network.hash
+    assert [r.loss for r in again.history] == [r.loss for r in whole.history]
+    done = train(options, checkpoint=path, resume=True)  # nothing is left to do
+    assert done.network.hash == whole.network.hash
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    train(replace(SMALL, epochs=1), checkpoint=path)
+    for change, code in (({"lr": 1e-3}, "other-run"), ({}, "bad-checkpoint")):
+        with pytest.raises(RanvierError) as caught:
+            train(replace(SMALL, epochs=1, **change), checkpoint=path, resume=True)
+        assert caught.value.issues[0].code == code
+        path.write_bytes(b"nothing")
+    with pytest.raises(RanvierError, match="does not exist"):
+        train(SMALL, checkpoint=tmp_path / "none", resume=True)
+    with pytest.raises(RanvierError, match="needs a checkpoint"):
+        train(SMALL, resume=True)

@@ -71,6 +71,12 @@ def train(
     threads: Annotated[
         int | None, typer.Option(help="Threads of torch; the result depends on it.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Written after every epoch.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint, bit for bit.")
+    ] = False,
     test: Annotated[
         bool, typer.Option("--test/--no-test", help="Ask the test part at the end.")
     ] = True,
@@ -99,9 +105,10 @@ def train(
     options = train_options(config, flags)
     target = output or Path(f"{options.data.partition(':')[0]}.rvn")
     check_output(target, suffixes=(".rvn", ".zip", ""), keep=not force)
+    check_output(checkpoint)
     accuracy: float | None = None
     with out.progress() as progress:
-        result = learn.train(options, progress=progress)
+        result = learn.train(options, progress=progress, checkpoint=checkpoint, resume=resume)
         result.network.save(target)
         if test:
             asked = learn.evaluate(result.network, data=options.data, progress=progress)

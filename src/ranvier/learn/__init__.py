@@ -6,6 +6,7 @@ install it where it is missing.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ranvier.errors import RanvierError, fail
@@ -68,18 +69,28 @@ __all__ = [
 
 
 def train(
-    options: TrainOptions, *, data: Dataset | None = None, progress: Progress | None = None
+    options: TrainOptions,
+    *,
+    data: Dataset | None = None,
+    progress: Progress | None = None,
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
 ) -> TrainResult:
     """Train a feed-forward LIF classifier on the training part of ``options.data``, or on ``data``.
 
     Returns the network (recipe in its metadata), the history and a report; test data are not
-    touched. The same options and data give the same network on the same machine.
+    touched. The same options and data give the same network on the same machine. ``checkpoint`` is
+    a file that is written after every epoch; ``resume`` goes on from it, to the same network bit
+    for bit.
     Raises RanvierError when torch is missing, the data do not fit, or the loss is no number.
     """
     _need_torch()
     from ranvier.learn._train import train as run
 
-    return run(options, data=data, progress=progress)
+    path = None if checkpoint is None else Path(checkpoint)
+    if resume and path is None:
+        raise fail("conflict", "train", "resume needs a checkpoint", hint="name its file")
+    return run(options, data=data, progress=progress, checkpoint=path, resume=resume)
 
 
 def _need_torch() -> None:

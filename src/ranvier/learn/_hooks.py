@@ -23,7 +23,8 @@ __all__ = ["ChipWeights", "FewLevels", "Hook", "Noise", "Pruning", "relative_noi
 
 
 class Hook(Protocol):
-    """See the module."""
+    """See the module. A hook may have ``renew()``, called when an epoch begins, and ``state()`` and
+    ``restore(tensors)`` for checkpoints."""
 
     def __call__(self, projection: str, weight: Tensor) -> Tensor:
         """The weights to use."""
@@ -63,6 +64,11 @@ class ChipWeights:
         self._calls: dict[str, int] = {}
         self._found: dict[str, tuple[Implementation, Mapping[str, Any]]] = {}
         self._places: dict[str, Any] = {}
+        self._measure()
+
+    def renew(self) -> None:
+        """Take the scales from the weights as they are now."""
+        self._calls.clear()
         self._measure()
 
     def _measure(self) -> None:
@@ -107,9 +113,10 @@ class ChipWeights:
 
     def __call__(self, projection: str, weight: Tensor) -> Tensor:
         """The weights that the chip would use."""
-        self._calls[projection] = self._calls.get(projection, -1) + 1
-        if self._calls[projection] % self.refresh == 0 and self._calls[projection]:
-            self._measure()
+        if torch.is_grad_enabled():
+            calls = self._calls[projection] = self._calls.get(projection, -1) + 1
+            if calls and calls % self.refresh == 0:
+                self._measure()
         chosen, encoding = self._found[projection]
         places = self._places[projection]
         flat = weight.detach().cpu().double().reshape(-1)
@@ -192,9 +199,23 @@ class Pruning:
             every = torch.ones(weight.numel(), dtype=torch.bool, device=weight.device)
             every[order[:out]] = False
             self._kept[projection] = every.view(weight.shape)
-        if weight.requires_grad:  # only what learns moves on
+        if torch.is_grad_enabled():  # asking does not count
             self._calls[projection] = calls + 1
         return weight * self._kept[projection]
+
+    def state(self) -> dict[str, Tensor]:
+        """What is kept, and how far the ramp is."""
+        found = {f"kept.{name}": kept.to(torch.uint8) for name, kept in self._kept.items()}
+        return found | {f"calls.{name}": torch.tensor(n) for name, n in self._calls.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """As it was."""
+        for name, value in tensors.items():
+            kind, _, projection = name.partition(".")
+            if kind == "kept":
+                self._kept[projection] = value.bool()
+            else:
+                self._calls[projection] = int(value)
 
 
 class Noise:
@@ -210,12 +231,22 @@ class Noise:
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, projection: str, weight: Tensor) -> Tensor:
-        """The noisy weights."""
+        """The noisy weights, while gradients are computed."""
+        if not torch.is_grad_enabled():
+            return weight
         value = self.model(weight.detach(), self.generator)
         if value.shape != weight.shape:
             raise fail("noise-shape", f"Noise, {projection}", "the model changed the shape",
                        got=tuple(value.shape), limit=tuple(weight.shape))  # fmt: skip
         return _through(weight, value)
+
+    def state(self) -> dict[str, Tensor]:
+        """Where the generator is."""
+        return {"generator": self.generator.get_state()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """As it was."""
+        self.generator.set_state(tensors["generator"])
 
 
 def relative_noise(deviation: float) -> Callable[[Tensor, torch.Generator], Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from collections.abc import Mapping
@@ -15,6 +17,12 @@ from ranvier import neurons
 from ranvier.data import Dataset, load
 from ranvier.errors import Issue, fail
 from ranvier.events import encode_raster
+from ranvier.learn._checkpoint import (
+    read_checkpoint,
+    restore_optimiser,
+    state_of,
+    write_checkpoint,
+)
 from ranvier.learn._hooks import ChipWeights, FewLevels, Noise, Pruning, relative_noise
 from ranvier.learn._module import Module
 from ranvier.learn._options import EpochRecord, TrainOptions, TrainReport, TrainResult
@@ -71,7 +79,12 @@ def build(options: TrainOptions, shape: tuple[int, ...], classes: int, data: str
 
 
 def train(
-    options: TrainOptions, *, data: Dataset | None = None, progress: Progress | None = None
+    options: TrainOptions,
+    *,
+    data: Dataset | None = None,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> TrainResult:
     """Train on the training part of ``options.data`` (or on ``data``) and return the network.
 
@@ -82,7 +95,10 @@ def train(
     before = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
-        return _Run(options, dataset, progress or NoProgress()).go()
+        run = _Run(options, dataset, progress or NoProgress(), checkpoint)
+        if resume:
+            run.resume()
+        return run.go()
     finally:
         torch.set_num_threads(before)
 
@@ -90,8 +106,13 @@ def train(
 class _Run:
     """One training run, taken apart into steps."""
 
-    def __init__(self, options: TrainOptions, data: Dataset, progress: Progress) -> None:
+    def __init__(
+        self, options: TrainOptions, data: Dataset, progress: Progress, checkpoint: Path | None
+    ) -> None:
         self.options, self.data, self.progress = options, data, progress
+        self.checkpoint = checkpoint
+        self.history: list[EpochRecord] = []
+        self.best, self.best_at = -1.0, 0
         samples = len(data) if options.limit is None else min(options.limit, len(data))
         rng = np.random.default_rng([options.seed, 1])
         shuffled = rng.permutation(samples)
@@ -115,6 +136,7 @@ class _Run:
             total_steps=max(2, self.epochs * self.batches),
             pct_start=0.15,
         )
+        self.saved = self._weights()
 
     def _hook(self) -> None:
         """What the options say of the machine: zeros first, then its numbers, then its noise."""
@@ -131,18 +153,20 @@ class _Run:
     def go(self) -> TrainResult:
         """All epochs, then the result."""
         start = time.perf_counter()
-        history: list[EpochRecord] = []
-        best, best_at, saved = -1.0, 0, self._weights()
-        for number in range(1, self.epochs + 1):
-            history.append(self._epoch(number))
-            score = history[-1].validation
-            if self.options.patience and score is not None:
-                if score > best:
-                    best, best_at, saved = score, number, self._weights()
-                elif number - best_at >= self.options.patience:
-                    break
+        while len(self.history) < self.epochs and not self._patience_over():
+            number = len(self.history) + 1
+            self._renew()
+            self.history.append(self._epoch(number))
+            score = self.history[-1].validation
+            if self.options.patience and score is not None and score > self.best:
+                self.best, self.best_at, self.saved = score, number, self._weights()
+            if self.checkpoint is not None:
+                self._write(self.checkpoint)
+        history = self.history
+        best_at = self.best_at
         if best_at:
-            self.module.load_state_dict(saved)
+            self.module.load_state_dict(self.saved)
+        self._renew()
         rates, silent, validation = self._measure()
         last = history[best_at - 1] if best_at else history[-1]
         report = TrainReport(
@@ -151,6 +175,57 @@ class _Run:
             validation=validation, rates=rates, issues=tuple(_findings(rates, silent)),
         )  # fmt: skip
         return TrainResult(network=self.module.to_network(), history=tuple(history), report=report)
+
+    def _renew(self) -> None:
+        """A chip's scales follow from the weights alone, whatever came before."""
+        for hook in self.module.hooks:
+            if isinstance(hook, ChipWeights):
+                hook.renew()
+
+    def _patience_over(self) -> bool:
+        waited = len(self.history) - self.best_at
+        return bool(self.options.patience and self.best_at and waited >= self.options.patience)
+
+    # -- checkpoints --------------------------------------------------------------------------
+    @property
+    def _name(self) -> str:
+        """What a checkpoint must agree with."""
+        text = json.dumps([self.options.to_dict(), self.data.sha256], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _write(self, path: Path) -> None:
+        tensors, groups = state_of(self.optimiser)
+        tensors |= {f"weights.{n}": v for n, v in self.module.state_dict().items()}
+        tensors |= {f"best.{n}": v for n, v in self.saved.items()}
+        tensors["generator"] = self.generator.get_state()
+        for k, hook in enumerate(self.module.hooks):
+            if isinstance(hook, Pruning | Noise):
+                tensors |= {f"hook{k}.{n}": v for n, v in hook.state().items()}
+        schedule = {k: v for k, v in self.schedule.state_dict().items() if not k.startswith("_")}
+        document = {
+            "run": self._name, "groups": groups, "schedule": schedule, "best": self.best,
+            "best_at": self.best_at, "history": [vars(record) for record in self.history],
+        }  # fmt: skip
+        write_checkpoint(path, tensors, document)
+
+    def resume(self) -> None:
+        """Take up the run that wrote the checkpoint; RanvierError where that is another."""
+        assert self.checkpoint is not None
+        tensors, document = read_checkpoint(self.checkpoint, self._name)
+
+        def part(name: str) -> dict[str, Tensor]:
+            return {n.removeprefix(name): v for n, v in tensors.items() if n.startswith(name)}
+
+        self.module.load_state_dict(part("weights."))
+        self.saved = part("best.")
+        restore_optimiser(self.optimiser, tensors, document["groups"])
+        self.schedule.load_state_dict({**self.schedule.state_dict(), **document["schedule"]})
+        self.generator.set_state(tensors["generator"])
+        for k, hook in enumerate(self.module.hooks):
+            if isinstance(hook, Pruning | Noise):
+                hook.restore(part(f"hook{k}."))
+        self.best, self.best_at = document["best"], document["best_at"]
+        self.history = [EpochRecord(**record) for record in document["history"]]
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: v.clone() for name, v in self.module.state_dict().items()}
