@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
