@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ranvier.learn._ann_torch import Qcfs, read_torch
     from ranvier.learn._convert import Conversion, Curve, convert
     from ranvier.learn._event_layer import EventLayer, first_spikes, latency_loss
+    from ranvier.learn._from_torch import Chain, import_torch
     from ranvier.learn._hooks import ChipWeights, FewLevels, Hook, Noise, Pruning, relative_noise
     from ranvier.learn._losses import (
         activity_penalty,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ranvier.progress import Progress
 
 __all__ = [
+    "Chain",
     "ChipWeights",
     "Conversion",
     "Curve",
@@ -57,6 +59,7 @@ __all__ = [
     "evaluate",
     "first_spike_loss",
     "first_spikes",
+    "import_torch",
     "latency_loss",
     "potential_loss",
     "rate_loss",
@@ -112,6 +115,7 @@ _WITH_TORCH = {
         "_ann_torch": ("Qcfs", "read_torch"),
         "_convert": ("Conversion", "Curve", "convert"),
         "_event_layer": ("EventLayer", "first_spikes", "latency_loss"),
+        "_from_torch": ("Chain", "import_torch"),
         "_hooks": ("ChipWeights", "FewLevels", "Hook", "Noise", "Pruning", "relative_noise"),
         "_losses": ("activity_penalty", "count_loss", "first_spike_loss", "potential_loss",
                     "rate_loss", "van_rossum"),
