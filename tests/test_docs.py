@@ -1,4 +1,4 @@
-"""The code of docs/simulation.md runs as it stands there; its tables are complete."""
+"""The code of the guides runs as it stands there; their tables are complete."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ranvier.network._rule import RULES as CONNECTION_RULES
 from ranvier.neurons import MODELS
 from ranvier.plasticity import RULES
 
-GUIDE = (Path(__file__).resolve().parents[1] / "docs" / "simulation.md").read_text()
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+GUIDE = (DOCS / "simulation.md").read_text()
+LEARNING = (DOCS / "learning.md").read_text()
 
 
 def test_code_runs(
@@ -27,6 +29,22 @@ def test_code_runs(
     assert printed[2] == "(4, 300)  # samples, synapses".partition("  #")[0]
 
 
+def test_the_code_of_learning_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    names: dict[str, object] = {"__name__": "guide"}
+    for block in re.findall(r"```python\n(.*?)```", LEARNING, re.DOTALL):
+        exec(compile(block, "learning.md", "exec"), names)
+    assert "32 ticks" in capsys.readouterr().out
+
+
+def test_every_surrogate_is_told() -> None:
+    from ranvier.neurons import SURROGATES
+
+    for name in SURROGATES:
+        assert f"`{name}`" in LEARNING, name
+
+
 def test_tables_are_complete() -> None:
     helpers = {"tsodyks_markram", "tsodyks_depression"}  # behind TsodyksMarkram
     for name in {*MODELS.names()} - helpers | {*RULES.names()}:
@@ -35,7 +53,8 @@ def test_tables_are_complete() -> None:
         assert name.replace("distance_", "_") in GUIDE or name in GUIDE, name
 
 
-def test_length() -> None:
-    lines = GUIDE.splitlines()
+@pytest.mark.parametrize("text", [GUIDE, LEARNING], ids=["simulation", "learning"])
+def test_length(text: str) -> None:
+    lines = text.splitlines()
     assert len(lines) <= 250
     assert max(map(len, lines)) <= 110

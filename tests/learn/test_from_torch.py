@@ -1,7 +1,7 @@
 """Modules of snnTorch and SpikingJelly: against stand-ins that compute by their formulas, and,
 where RANVIER_TORCH_PEERS names a Python that has them, against the libraries themselves."""
 
-# pyright: reportCallIssue=false, reportOptionalMemberAccess=false
+# pyright: reportCallIssue=false, reportOptionalMemberAccess=false, reportOperatorIssue=false
 
 from __future__ import annotations
 
