@@ -160,6 +160,61 @@ def test_what_cannot_be_converted_names_the_layer(layers: Any, code: str, words:
     assert words in str(caught.value)
 
 
+class Residual(nn.Sequential):
+    def forward(self, x: Any) -> Any:
+        return x + super().forward(x)
+
+
+class Doubled(nn.Linear):
+    def forward(self, x: Any) -> Any:
+        return 2 * super().forward(x)
+
+
+@pytest.mark.parametrize("model", [
+    Residual(nn.Linear(4, 4)), nn.Sequential(Doubled(4, 2)),
+])  # fmt: skip
+def test_a_module_that_computes_something_else_is_refused(model: Any) -> None:
+    model.train()
+    with pytest.raises(RanvierError) as caught:
+        convert(model, samples(20, 4))
+    assert caught.value.issues[0].code == "not-a-chain"
+    assert model.training
+
+
+def onnx_chain(path: Path, nodes: Any, shape: Any, result: Any, constants: Any) -> Path:
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = helper.make_graph(
+        [helper.make_node(*n[:3], **(n[3] if len(n) > 3 else {})) for n in nodes], "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, result)],
+        [numpy_helper.from_array(np.asarray(v, np.float32), k) for k, v in constants.items()],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "words"),
+    [
+        ([("Gemm", ["x", "a"], ["h"]), ("Softmax", ["h"], ["s"]), ("Relu", ["s"], ["y"])],
+         {"a": np.ones((6, 6))}, "last"),
+        ([("MaxPool", ["x"], ["y"], {"kernel_shape": [2, 2], "dilations": [2, 2]})], {}, "skips"),
+        ([("Add", ["x", "b"], ["y"])], {"b": np.ones(6)}, "channel"),
+        ([("Add", ["x", "b"], ["y"])], {"b": np.ones((1, 1, 6, 1))}, "channel"),
+        ([("MatMul", ["x", "a"], ["y"])], {"a": np.ones((6, 3))}, "fit"),
+    ],
+)  # fmt: skip
+def test_onnx_that_means_something_else_is_refused(
+    tmp_path: Path, nodes: Any, constants: Any, words: str
+) -> None:
+    shape = [1, 6] if nodes[0][0] == "Gemm" else [1, 6, 6, 6]
+    path = onnx_chain(tmp_path / "n.onnx", nodes, shape, [1, 6], constants)
+    with pytest.raises(RanvierError, match=words):
+        read_onnx(path)
+
+
 def test_bad_samples_and_files(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(4, 2))
     cases: list[tuple[Any, dict[str, Any], str]] = [

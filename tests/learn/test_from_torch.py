@@ -98,10 +98,33 @@ def test_layers_keep_their_weights_and_state_goes_on() -> None:
     assert net[0].weight.grad.abs().sum() > 0
 
 
+class Standardised(nn.Linear):
+    """A layer with a way of its own."""
+
+    def forward(self, x: Any) -> Any:
+        return nn.functional.linear(x, self.weight - self.weight.mean())
+
+
+def hooked() -> Any:
+    layer = nn.Linear(3, 3)
+    layer.register_forward_pre_hook(lambda module, given: None)
+    return layer
+
+
+class Residual(nn.Sequential):
+    """A chain that is none."""
+
+    def forward(self, x: Any) -> Any:
+        return x + super().forward(x)
+
+
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
         ([nn.LSTM(3, 3)], "LSTM"),
+        ([Standardised(3, 3)], "Standardised"),
+        ([hooked()], "hooks"),
+        (Residual(nn.Linear(3, 3)), "order of its own"),
         ([_named("Lapicque", "snntorch._neurons.lapicque")], "Lapicque"),
         ([_named("EIFNode", "spikingjelly.activation_based.neuron")], "EIFNode"),
         ([leaky(0, reset_delay=False)], "reset_delay"),

@@ -5,6 +5,7 @@
 # pyright: reportOperatorIssue=false
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ranvier import neurons
+from ranvier.errors import RanvierError
 from ranvier.network import Conv, Dense, Network, Pool, Population, Projection, Sparse
-from ranvier.neurons import MODELS, SURROGATES, get
+from ranvier.neurons import MODELS, SURROGATES, NeuronModel, Parameter, Port, get
 
 torch = pytest.importorskip("torch")
 
@@ -198,6 +200,76 @@ def test_every_model_has_an_adjoint(name: str) -> None:
         assert mine is not None
         scale = float(theirs.abs().max())
         assert torch.allclose(mine / (scale or 1), theirs / (scale or 1), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_burst_in_a_loop(dtype: Any) -> None:
+    """A tick in which most of a population fires is multiplied, the quiet ones are summed."""
+    rng = np.random.default_rng(10)
+    x = rng.random((70, 6, 9)) < 0.05
+    x[20:22] = True
+    found = both(recurrent(rng), 3.0 * x, dtype=dtype)
+    rates = found[1][0]["a"].mean((1, 2))
+    assert rates.max() > 0.4
+    assert rates.median() < 0.25
+    (outs, grads), (plain, true) = found
+    assert torch.equal(outs["a"], plain["a"])
+    for mine, theirs in zip(grads, true, strict=True):
+        scale = theirs.abs().max()
+        tolerance = 1e-10 if dtype == torch.float64 else 1e-5
+        assert torch.allclose(mine / scale, theirs / scale, rtol=tolerance, atol=tolerance)
+
+
+def test_a_state_s_name_may_look_like_a_second_assignment() -> None:
+    """States v and v_2, and the same model with another name in place of v_2."""
+    rng = np.random.default_rng(11)
+    weight, spikes = rng.random((6, 9)) * 0.4, []
+    for name in ("v_2", "w"):
+        model = NeuronModel(
+            name="two",
+            equations=(f"dv/dt = ({name} - v)/tau : 1", f"d{name}/dt = -{name}/tau : 1"),
+            parameters=(Parameter(name="tau", unit="s", default=10e-3),),
+            ports=(Port(name="in", variable=name, kind="jump", unit="1"),),
+            threshold="v > 0.5", reset=("v = 0", f"{name} = {name} - 0.1"),
+        )  # fmt: skip
+        network = Network(
+            populations=(Population(name="in", shape=(9,)),
+                         Population(name="a", shape=(6,), model=model)),
+            projections=(Projection(source="in", target="a", port="in",
+                                    connectivity=Dense(weight)),),
+            outputs=("a",),
+        )  # fmt: skip
+        x = np.random.default_rng(12).random((60, 3, 9)) < 0.3
+        found = both(network, x)
+        agree(found)
+        spikes.append(found[0][0]["a"])
+    assert torch.equal(spikes[0], spikes[1])
+
+
+def test_a_state_of_another_batch_is_refused() -> None:
+    rng = np.random.default_rng(13)
+    for network in (recurrent(rng), images(rng)):
+        module = Module(network, DT)
+        _, state = module(torch.zeros(3, 4, 9))
+        for wrong in (state, ModuleState(state.neurons, {}), ModuleState({"a": {}, "c": {}})):
+            with pytest.raises(RanvierError):
+                module(torch.zeros(3, 64, 9), wrong)
+
+
+def test_numpy_other_precisions_and_pickles() -> None:
+    rng = np.random.default_rng(14)
+    module = Module(recurrent(rng), DT)
+    x = (rng.random((10, 3, 9)) < 0.5).astype(np.float32)
+    out, _ = module(x)
+    again = pickle.loads(pickle.dumps(module))
+    assert torch.equal(again(x)[0]["a"], out["a"])
+    assert module(np.zeros((4, 0, 9)))[0]["a"].shape == (4, 0, 12)
+    with pytest.raises(RanvierError, match="dtype="):
+        module.double()(x)
+    named = Module(recurrent(np.random.default_rng(14)), DT, surrogate="fast_sigmoid")
+    assert torch.equal(named(x)[0]["a"], out["a"])
+    with pytest.raises(RanvierError, match="call it"):
+        Module(recurrent(rng), DT, surrogate=neurons.arctan)
 
 
 @settings(max_examples=40, deadline=None)

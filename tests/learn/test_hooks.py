@@ -104,6 +104,8 @@ def test_training_on_a_chip_s_numbers_loses_nothing_when_handed_over() -> None:
         first = float(loss.detach()) if first is None else first
         last = float(loss.detach())
     assert last < 0.6 * first
+    program = compile(module.to_network(), "loihi1", dt=DT)
+    assert not [i for i in program.issues if i.severity == "approximate" and "weight" in i.message]
     again = Module(module.to_network(), DT, dtype=torch.float64)
     with torch.no_grad():
         assert torch.equal(again(x.double())[0]["d"], module(x.double())[0]["d"])
@@ -160,7 +162,10 @@ def test_bad_hooks() -> None:
     for make, code in (
         (lambda: FewLevels("few"), "unknown-kind-of-weights"),
         (lambda: FewLevels(0), "bad-levels"),
+        (lambda: FewLevels(2.5), "bad-levels"),  # pyright: ignore[reportArgumentType]
         (lambda: Pruning(1.0), "bad-sparsity"),
+        (lambda: Pruning(0.5, ramp=-1), "bad-ramp"),
+        (lambda: Pruning(0.5, only="dense"), "bad-names"),
         (lambda: ChipWeights(module, "loihi1", refresh=0), "bad-refresh"),
         (lambda: Noise(lambda w, g: w[:1])("dense", module.weight("dense")), "noise-shape"),
     ):

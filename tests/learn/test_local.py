@@ -134,6 +134,19 @@ def test_trained_parameters_go_back_into_the_network() -> None:
     assert torch.allclose(one["o"], two["o"], rtol=1e-9)
 
 
+def test_saved_parameters_are_not_counted_twice() -> None:
+    module = Module(network(), DT, dtype=F8, train={"h": ("tau",)})
+    with torch.no_grad():
+        for name, theta in module.learned.named_parameters():
+            theta += 0.5 if "tau" in name else 0.0
+    made = module.to_network()
+    again = Module(made, DT, dtype=F8, train={"h": ("tau",)})
+    again.load_state_dict(module.state_dict())
+    one, two = (m.to_network().population("h").parameters["tau"] for m in (module, again))
+    np.testing.assert_allclose(one, 20e-3 * np.exp(0.5))
+    np.testing.assert_allclose(two, one)
+
+
 # -- e-prop ---------------------------------------------------------------------------------------
 def traces(module: Module, x: Any) -> tuple[Any, Any, Any]:
     """Gradients of w_in, w_rec and w_out of e-prop from eligibility traces that run forward in

@@ -86,6 +86,18 @@ def test_bad_input_to_neurons() -> None:
         (lambda: cells(torch.zeros(3, 2, 5)), "stimulus-size"),
         (lambda: cells({"none": torch.zeros(3, 2, 4)}), "unknown-port"),
         (lambda: cells(torch.zeros(3, 2, 4), record=("w",)), "unknown-state"),
+        (
+            lambda: cells({"jump": torch.zeros(3, 2, 4), "current": torch.zeros(6, 2, 4)}),
+            "stimulus-size",
+        ),
+        (
+            lambda: cells({"jump": torch.zeros(1, 1, 4), "current": torch.zeros(1, 2, 4)}),
+            "stimulus-size",
+        ),
+        (lambda: cells({}), "stimulus-size"),
+        (lambda: cells(torch.zeros(3, 64, 4), cells(torch.zeros(3, 4, 4))[1]), "state-shape"),
+        (lambda: cells(torch.zeros(3, 2, 4), {}), "state-shape"),
+        (lambda: Neurons("lif", 4, DT, dtype=torch.float16), "bad-dtype"),
         (lambda: Neurons("lif", 4, DT, port="x"), "unknown-port"),
         (lambda: Neurons("lif", 4, DT, train=("tou",)), "unknown-parameter"),
     ):

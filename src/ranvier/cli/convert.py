@@ -45,6 +45,10 @@ def convert_model(
     from ranvier.data import load
     from ranvier.learn import convert, read_onnx
 
+    if peak is not None and not peak > 0:
+        from ranvier.errors import fail
+
+        raise fail("bad-peak", "--peak", "must be positive", got=peak)
     ann = read_onnx(file)
     train, test = load(data, "train"), load(data, "test")
     factor = (1.0 if peak is None else peak) / float(train.peak)

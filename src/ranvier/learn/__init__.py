@@ -93,6 +93,9 @@ def train(
     path = None if checkpoint is None else Path(checkpoint)
     if resume and path is None:
         raise fail("conflict", "train", "resume needs a checkpoint", hint="name its file")
+    if path is not None and not path.parent.is_dir():
+        raise fail("no-such-directory", str(path), "the directory to write into does not exist",
+                   hint=f"mkdir -p {path.parent}")  # fmt: skip
     return run(options, data=data, progress=progress, checkpoint=path, resume=resume)
 
 

@@ -67,6 +67,7 @@ class _Reader:
         self.now = ""
         self.shape = shape
         self.layers: list[Layer] = []
+        self.ended = ""
 
     def refuse(self, op: str, name: str, why: str, got: Any = None) -> RanvierError:
         more = {} if got is None else {"got": got}
@@ -111,7 +112,10 @@ class _Reader:
     def _signal(
         self, op: str, name: str, constants: list[Tensor], given: dict[str, Any], *, first: bool
     ) -> None:
+        if self.ended:
+            raise self.refuse(self.ended, name, "may only be the last node")
         if op in LAST:
+            self.ended = op
             return
         if op in RESHAPES:
             self._reshape(op, name, constants, given)
@@ -153,8 +157,8 @@ class _Reader:
             stride = tuple(given.get("strides", [1] * len(kernel)))
             if op == "GlobalAveragePool":
                 stride = kernel
-            if given.get("ceil_mode"):
-                raise self.refuse(op, name, "rounds sizes up")
+            if given.get("ceil_mode") or any(d != 1 for d in given.get("dilations", ())):
+                raise self.refuse(op, name, "rounds sizes up, or skips cells")
             padding = self._padding(given, kernel, stride, (1,) * len(kernel))
             if (
                 op == "AveragePool"
@@ -171,9 +175,13 @@ class _Reader:
     def _add(self, layer: Layer) -> None:
         if isinstance(layer, Affine) and layer.is_conv and len(self.shape) != layer.weight.ndim - 1:
             raise self.refuse("Conv", layer.name, "the shapes do not fit", self.shape)
+        try:
+            shape = Ann("", self.shape, (layer,)).shapes[0]
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise self.refuse(type(layer).__name__, layer.name, "does not fit what it is given",
+                              f"{self.shape}: {str(error)[:80]}") from None  # fmt: skip
         self.layers.append(layer)
-        probe = Ann("", self.shape, (layer,))
-        self.shape = probe.shapes[0]
+        self.shape = shape
 
     def _reshape(self, op: str, name: str, constants: list[Tensor], given: dict[str, Any]) -> None:
         example = torch.empty(1, *self.shape, device="meta")
@@ -204,11 +212,13 @@ class _Reader:
             raise self.refuse(op, name, "takes the signal from a constant, or divides one by it")
         channels = self.shape[0]
         flat = value.reshape(-1)
+        # shapes are aligned at their last axes; all but the channels' must be 1, the batch's too
+        sizes = (1,) * max(0, len(self.shape) - value.ndim) + tuple(value.shape)
+        wanted = (channels, *(1,) * (len(self.shape) - 1))
+        by_channel = sizes in (wanted, (1, *wanted))
         if flat.numel() == 1:
-            flat = flat.expand(channels)
-        if flat.numel() != channels or (
-            value.ndim > 1 and value.numel() > 1 and max(value.shape) != channels
-        ):
+            flat, by_channel = flat.expand(channels), True
+        if not by_channel:
             raise self.refuse(op, name, "is not one number for every channel", tuple(value.shape))
         one, zero = torch.ones(channels), torch.zeros(channels)
         pairs = {

@@ -96,8 +96,10 @@ def _layer(path: str, one: Any, where: str) -> Layer:
         return Affine(path, weight, bias, tuple(one.stride), _pairs(one.padding),
                       tuple(one.dilation), one.groups)  # fmt: skip
     if isinstance(one, nn.BatchNorm1d | nn.BatchNorm2d):
-        assert one.running_var is not None
-        assert one.running_mean is not None
+        if one.running_var is None or one.running_mean is None:
+            raise fail("unsupported-layer", f"{where}, layer {path!r}",
+                       "normalises by the batch it sees", hint="build it with track_running_stats",
+                       )  # fmt: skip
         factor = torch.rsqrt(one.running_var + one.eps)
         if one.weight is not None:
             factor = factor * one.weight.detach()

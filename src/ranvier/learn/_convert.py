@@ -81,12 +81,14 @@ class Conversion:
         return Module(self.network, self.dt)
 
     @torch.no_grad()
-    def outputs(self, x: ArrayLike, ticks: int, *, batch: int = 100) -> tuple[Tensor, float]:
+    def outputs(
+        self, x: ArrayLike, ticks: int, *, batch: int = 100, module: Module | None = None
+    ) -> tuple[Tensor, float]:
         """Potentials of the output [T, n, classes] for samples ``x`` and mean spikes a sample."""
         samples = _samples(self.ann, x)
         if ticks < 1:
             raise fail("bad-ticks", "conversion", "needs at least one tick", got=ticks)
-        module, found, spikes = self.module(), [], 0.0
+        module, found, spikes = module or self.module(), [], 0.0
         hidden = [p.name for p in self.network.populations if p.model and p.name != ONE]
         output = self.network.outputs[0]
         for part in samples.split(batch):
@@ -101,13 +103,16 @@ class Conversion:
         """Accuracy after each of ``ticks`` on samples ``x`` [n, *shape] with ``labels`` [n]."""
         truth = labels if isinstance(labels, Tensor) else torch.as_tensor(np.array(labels))
         samples = _samples(self.ann, x)
+        if not len(samples) or batch < 1:
+            raise fail("no-samples", "conversion", "needs samples, and a batch of at least one")
         if truth.shape != (len(samples),):
             raise fail("labels-shape", "conversion", "needs one label a sample",
                        got=tuple(truth.shape), limit=f"({len(samples)},)")  # fmt: skip
-        right = torch.zeros(ticks)
+        module, right = self.module(), torch.zeros(ticks)
         spikes = 0.0
         for a in range(0, len(samples), batch):
-            out, each = self.outputs(samples[a : a + batch], ticks, batch=batch)
+            part = samples[a : a + batch]
+            out, each = self.outputs(part, ticks, batch=batch, module=module)
             right += (out.argmax(2) == truth[a : a + batch]).sum(1)
             spikes += each * out.shape[1]
         artificial = float((self.ann.answers(samples).argmax(1) == truth).double().mean())
@@ -140,19 +145,41 @@ def convert(
         raise fail("bad-percentile", "convert", "must be above 0 and at most 100", got=percentile)
     if not isinstance(burst, int) or not 1 <= burst <= 1024:
         raise fail("bad-burst", "convert", "must be a whole number from 1", got=burst)
+    if not (isinstance(dt, int | float) and 0 < dt < float("inf")):
+        raise fail("bad-dt", "convert", "must be a positive number of seconds", got=dt)
     if isinstance(model, nn.Module):
-        training = model.training
-        model.eval()
-        size = shape if shape is not None else np.asarray(x).shape[1:]
+        size = shape if shape is not None else tuple(x.shape[1:] if isinstance(x, Tensor)
+                                                     else np.asarray(x).shape[1:])  # fmt: skip
         ann = read_torch(model, size, type(model).__name__.lower())
-        model.train(training)
     else:
         ann = model if isinstance(model, Ann) else read_onnx(model)
     samples = _samples(ann, x)
     if not len(samples):
         raise fail("no-samples", "convert", "needs samples to measure activations on")
+    if isinstance(model, nn.Module):
+        _compare(model, ann, samples[:8])
     share = 100.0 if method == "max" else percentile
     return _Builder(ann, _model_of(signed, burst), dt).build(samples, share, method == "channel")
+
+
+@torch.no_grad()
+def _compare(model: nn.Module, ann: Ann, samples: Tensor) -> None:
+    """Refuse a module that does something else than its layers one after the other."""
+    modes = {m: m.training for m in model.modules()}
+    try:
+        model.eval()
+        theirs = model(samples).flatten(1).double()
+    finally:
+        for one, training in modes.items():
+            one.training = training
+    mine = ann.answers(samples).double()
+    alike = theirs.shape == mine.shape
+    if not alike or float((theirs - mine).abs().max()) > 1e-4 * (1e-3 + float(theirs.abs().max())):
+        raise fail(
+            "not-a-chain", ann.name, "computes something else than its layers one after the other",
+            got=f"{float((theirs - mine).abs().max()):.3g} apart" if alike else "other outputs",
+            hint="write it as torch.nn.Sequential of plain layers",
+        )  # fmt: skip
 
 
 def _model_of(signed: bool, burst: int) -> tuple[NeuronModel, str, dict[str, Any]]:
@@ -164,7 +191,7 @@ def _model_of(signed: bool, burst: int) -> tuple[NeuronModel, str, dict[str, Any
 
 def _samples(ann: Ann, x: ArrayLike) -> Tensor:
     values = x if isinstance(x, Tensor) else torch.from_numpy(np.array(x, np.float32))
-    values = values.float()
+    values = values.detach().float()
     if values.ndim < 2 or int(np.prod(values.shape[1:])) != int(np.prod(ann.shape)):
         raise fail("sample-shape", ann.name, "the samples have another shape",
                    got=tuple(values.shape[1:]), limit=ann.shape)  # fmt: skip
@@ -187,7 +214,10 @@ class _Builder:
         """The network, with activations measured on ``samples``."""
         tops = _tops(self.ann, samples, share, by_channel)
         shapes, depth = self.ann.shapes, 0
-        last = max(k for k, one in enumerate(self.ann.layers) if not isinstance(one, Reshaped))
+        computing = [k for k, one in enumerate(self.ann.layers) if not isinstance(one, Reshaped)]
+        if not computing:
+            raise fail("no-readout", self.ann.name, "has no layer that computes anything")
+        last = computing[-1]
         if not isinstance(self.ann.layers[last], Affine):
             raise fail("no-readout", self.ann.name, "the last layer must be linear",
                        got=type(self.ann.layers[last]).__name__)  # fmt: skip

@@ -51,8 +51,9 @@ class EventLayer(nn.Module):
             raise fail("equal-taus", "EventLayer", "tau_mem and tau_syn must differ", got=tau_mem,
                        hint=f"e.g. tau_syn = {0.999 * tau_mem:g}")  # fmt: skip
         for name, count in (("inputs", inputs), ("outputs", outputs), ("most", most)):
-            if count < 1:
-                raise fail("bad-size", f"EventLayer, {name}", "must be at least 1", got=count)
+            if not isinstance(count, int) or count < 1:
+                raise fail("bad-size", f"EventLayer, {name}", "must be a whole number from 1",
+                           got=count)  # fmt: skip
         self.tau_mem, self.tau_syn, self.threshold = tau_mem, tau_syn, threshold
         self.horizon, self.most = horizon, most
         start = torch.randn(outputs, inputs, generator=generator, dtype=torch.float64)
@@ -88,7 +89,7 @@ class _Exact(torch.autograd.Function):
     def forward(ctx: Any, times: Tensor, weight: Tensor, layer: EventLayer) -> Tensor:
         value = times.detach().numpy()
         batch, m, per = value.shape
-        flat = value.reshape(batch, -1)
+        flat = value.reshape(batch, m * per)
         rank = np.argsort(flat, axis=1, kind="stable")
         ordered = np.take_along_axis(flat, rank, 1)
         counts = (ordered < layer.horizon).sum(1)
@@ -117,7 +118,7 @@ class _Exact(torch.autograd.Function):
         in_threads(backward, groups, order, time, source, w, *constants, spikes, slope, finite,
                    to_time, to_weight)  # fmt: skip
         back = np.empty((shape[0], shape[1] * shape[2]))
-        np.put_along_axis(back, rank, to_time.reshape(len(back), -1), 1)
+        np.put_along_axis(back, rank, to_time.reshape(back.shape), 1)
         total = torch.from_numpy(to_weight.sum(0)).to(weight.dtype)
         return torch.from_numpy(back.reshape(shape)), total, None
 

@@ -188,7 +188,7 @@ class Chain(nn.Module):
         """Made when their shape is seen for the first time."""
         found = self.layers[k]
         shape = tuple(x.shape[2:])
-        if not isinstance(found, Neurons) or found.shape != shape:
+        if not isinstance(found, Neurons) or found.shape != shape or found.dtype != x.dtype:
             read = self._read[path]
             found = Neurons(
                 read.model, shape, self.dt, parameters=read.parameters, port="input",
@@ -216,18 +216,34 @@ def import_torch(
     for at, part in enumerate(parts):
         for path, one in _leaves(part, "" if isinstance(module, nn.Module) else str(at)):
             library = type(one).__module__.partition(".")[0]
-            plain = any(isinstance(one, c) for c in LAYERS)
-            if not plain and library in READERS:
+            plain = next((c for c in LAYERS if isinstance(one, c)), None)
+            if plain is None and library in READERS:
                 found.append((path, READERS[library](path, one)))
-            elif plain:
+            elif plain is not None:
+                _check_plain(path, one, plain, library)
                 found.append((path, one))
             else:
                 raise _unknown(path, one, "neurons of snnTorch and SpikingJelly")
     return Chain(found, dt, surrogate)
 
 
+def _check_plain(path: str, one: nn.Module, plain: type, library: str) -> None:
+    """Refuse a layer that does more than the class it comes from."""
+    theirs = library in READERS and type(one).__name__ == plain.__name__
+    if type(one) is not plain and not theirs:
+        raise fail("unsupported-layer", f"layer {path!r}", "is a class of its own",
+                   got=type(one).__name__, hint=f"use torch.nn.{plain.__name__}")  # fmt: skip
+    if one._forward_hooks or one._forward_pre_hooks:
+        raise fail("unsupported-option", f"layer {path!r}", "has forward hooks",
+                   hint="remove them (torch.nn.utils.remove_weight_norm, say)")  # fmt: skip
+
+
 def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
     if isinstance(module, nn.Sequential):
+        if type(module).forward is not nn.Sequential.forward:
+            raise fail("not-a-chain", f"layer {path!r} ({type(module).__name__})",
+                       "computes in an order of its own", hint="give its layers as a list",
+                       )  # fmt: skip
         for name, child in module.named_children():
             yield from _leaves(child, f"{path}.{name}" if path else name)
         return

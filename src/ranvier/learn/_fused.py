@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from ranvier.errors import fail
 from ranvier.learn._linear import Map, matrix
 from ranvier.learn._scan import Scan, in_threads, parameter_values
 from ranvier.learn._sparse import Entries, entries_of, sum_now, sum_rows, transposed
@@ -76,6 +77,16 @@ def run_fused(
     arrival; ``past`` [depth, B, n]: what the population itself sent before.
     """
     names = fused.discrete.kernel.state
+    wanted = (past.shape[1], fused.size)
+    for name in names:  # the loops do not look at bounds
+        value = state.get(name)
+        if value is None or tuple(value.shape) != wanted or value.dtype != past.dtype:
+            raise fail(
+                "state-shape", fused.discrete.model.where,
+                f"the state {name!r} is of another batch, shape or precision",
+                got="nothing" if value is None else f"{tuple(value.shape)}, {value.dtype}",
+                limit=f"{wanted}, {past.dtype}", hint="begin without a state",
+            )  # fmt: skip
     given = [parameters[p] for p in fused.parameters]
     found = _Function.apply(
         fused, ticks, past, *sources, *weights, *(state[s] for s in names), *given
@@ -223,7 +234,7 @@ class _Work:
         begun: set[str] = set()
         for (k, arrival), source in zip(self.outside, self.sources, strict=True):
             out = self.buffers[arrival.port][: last - first]
-            self.through(k, source[first:last], out, add=arrival.port in begun)
+            self.through(k, source[first:last], out, add=arrival.port in begun, first=first)
             begun.add(arrival.port)
         for port, buffer in self.buffers.items():
             if port not in begun and self.inside:
@@ -235,11 +246,19 @@ class _Work:
             at = self.fused.depth - (arrival.delay or 0)
             x, out = sent[at + a : at + b], self.arrays[arrival.port][a - first : b - first]
             if arrival.map is not matrix or self.weights[k] is None or self.busy.get(k):
-                self.through(k, torch.from_numpy(x), torch.from_numpy(out), add=True)
+                self.through(k, torch.from_numpy(x), torch.from_numpy(out), add=True, first=-1)
+                self.busy[k] = np.count_nonzero(x) > DENSE * x.size
                 continue
-            flat = x.reshape(-1, x.shape[2])
+            flat = x.reshape(x.shape[0] * x.shape[1], x.shape[2])
             found = np.empty(len(flat), np.int64)
-            in_threads(sum_now, len(flat), flat, self.upright(k), out.reshape(len(flat), -1), found)
+            in_threads(
+                sum_now,
+                len(flat),
+                flat,
+                self.upright(k),
+                out.reshape(len(flat), out.shape[2]),
+                found,
+            )
             self.busy[k] = found.sum() > DENSE * flat.size
 
     def upright(self, k: int) -> Any:
@@ -250,22 +269,24 @@ class _Work:
             self._upright[k] = weight.T.contiguous().numpy()
         return self._upright[k]
 
-    def entries(self, k: int, flat: Tensor) -> Entries | None:
-        """Of the rows ``flat`` of arrival ``k``, listed once for the way there and the way back."""
-        key = k, flat.data_ptr()
+    def entries(self, k: int, first: int, flat: Tensor) -> Entries | None:
+        """Of the piece of arrival ``k`` that begins at tick ``first``, listed once for the way
+        there and the way back."""
+        key = k, first
         if key not in self.listed:
             self.listed[key] = entries_of(flat.numpy(), DENSE)
         return self.listed[key]
 
-    def through(self, k: int, x: Tensor, out: Tensor, *, add: bool) -> None:
-        """``out (+)= map(x)``."""
+    def through(self, k: int, x: Tensor, out: Tensor, *, add: bool, first: int) -> None:
+        """``out (+)= map(x)`` for the piece that begins at tick ``first`` (-1: a single tick of
+        what the population sent itself, which is dense)."""
         flat, into = x.flatten(0, 1), out.flatten(0, 1)
         weight, linear = self.weights[k], self.fused.arrivals[k].map
         if linear is not matrix or weight is None:
             result = linear(flat, weight)
             into.add_(result) if add else into.copy_(result)
             return
-        entries = self.entries(k, flat)
+        entries = None if first < 0 else self.entries(k, first, flat)
         if entries is not None:
             sum_rows(entries, self.upright(k), into.numpy(), add=add)
         elif add:
@@ -343,18 +364,20 @@ class _Back:
         for (k, arrival), s in zip(self.work.outside, range(len(self.sources)), strict=True):
             into = self.sources[s]
             self._one(k, arrival, self.work.sources[s][first:last],
-                      None if into is None else into[first:last], last - first)  # fmt: skip
+                      None if into is None else into[first:last], first, last)  # fmt: skip
         for k, arrival in self.work.inside:
             at = self.work.fused.depth - (arrival.delay or 0)
-            self._one(k, arrival, self.long[at + first : at + last], None, last - first)
+            self._one(k, arrival, self.long[at + first : at + last], None, first, last)
 
-    def _one(self, k: int, arrival: Arrival, x: Tensor, into: Tensor | None, ticks: int) -> None:
+    def _one(
+        self, k: int, arrival: Arrival, x: Tensor, into: Tensor | None, first: int, last: int
+    ) -> None:
         total, weight = self.weights[k], self.work.weights[k]
         if arrival.port not in self.ports:
             if into is not None:
                 into.zero_()
             return
-        gradient = self.ports[arrival.port][:ticks].flatten(0, 1)
+        gradient = self.ports[arrival.port][: last - first].flatten(0, 1)
         flat = x.flatten(0, 1)
         if arrival.map is not matrix or weight is None:
             if into is not None or total is not None:
@@ -371,7 +394,7 @@ class _Back:
             torch.mm(gradient, back, out=into.flatten(0, 1))
         if total is None:
             return
-        entries = self.work.entries(k, flat)
+        entries = self.work.entries(k, first, flat)
         if entries is None:
             total.addmm_(gradient.T, flat)
             return

@@ -23,8 +23,7 @@ __all__ = ["ChipWeights", "FewLevels", "Hook", "Noise", "Pruning", "relative_noi
 
 
 class Hook(Protocol):
-    """See the module. A hook may have ``renew()``, called when an epoch begins, and ``state()`` and
-    ``restore(tensors)`` for checkpoints."""
+    """See the module. One with ``renew()`` is renewed before its network is handed over."""
 
     def __call__(self, projection: str, weight: Tensor) -> Tensor:
         """The weights to use."""
@@ -140,8 +139,8 @@ class FewLevels:
     def __init__(self, levels: int | str, *, sharpness: float = 1.0) -> None:
         if isinstance(levels, str) and levels not in ("binary", "ternary"):
             raise unknown("kind of weights", levels, ("binary", "ternary"), where="FewLevels")
-        if isinstance(levels, int) and levels < 1:
-            raise fail("bad-levels", "FewLevels", "must be at least 1", got=levels)
+        if not isinstance(levels, str) and (not isinstance(levels, int) or levels < 1):
+            raise fail("bad-levels", "FewLevels", "must be a whole number from 1", got=levels)
         self.levels, self.sharpness = levels, sharpness
 
     def __call__(self, projection: str, weight: Tensor) -> Tensor:
@@ -180,7 +179,13 @@ class Pruning:
     ) -> None:
         if not 0 <= sparsity < 1:
             raise fail("bad-sparsity", "Pruning", "must be from 0 up to 1", got=sparsity)
-        self.sparsity, self.ramp, self.refresh = sparsity, ramp, max(1, refresh)
+        if ramp < 0 or refresh < 1:
+            raise fail("bad-ramp", "Pruning", "ramp must be at least 0, and refresh at least 1",
+                       got=f"{ramp}, {refresh}")  # fmt: skip
+        if isinstance(only, str):
+            raise fail("bad-names", "Pruning, only", "must be a list of projections", got=only,
+                       hint=f"write [{only!r}]")  # fmt: skip
+        self.sparsity, self.ramp, self.refresh = sparsity, ramp, refresh
         self.only = None if only is None else frozenset(only)
         self._kept: dict[str, Tensor] = {}
         self._calls: dict[str, int] = {}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from ranvier.errors import fail, unknown
 from ranvier.network import Population
@@ -40,13 +41,14 @@ class Learned(nn.Module):
         assert model is not None
         self.population, self.ports, self.dt = population, tuple(ports), dt
         defaults = {p.name: p.default for p in model.parameters}
-        self.start: dict[str, Any] = {}
+        self.names = tuple(names)
         self.theta = nn.ParameterDict()
         for name in names:
             if name not in defaults:
                 raise unknown("parameter", name, defaults, where=population.name)
             value = np.asarray(population.parameters.get(name, defaults[name]), np.float64)
-            self.start[name] = np.broadcast_to(value, (population.size,)).copy()
+            first = np.broadcast_to(value, (population.size,)).copy()
+            self.register_buffer(f"start_{name}", torch.from_numpy(first))
             self.theta[name] = nn.Parameter(torch.zeros(population.size, dtype=torch.float64))
         self.discrete = self._discrete(self.start)
         self.depends = self._dependent()
@@ -54,6 +56,11 @@ class Learned(nn.Module):
             if not any(name in on for on in self.depends.values()):
                 raise fail("not-trainable", f"{population.name}, parameter {name!r}",
                            "changes nothing smoothly", hint="leave it fixed")  # fmt: skip
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """Where each began, [n]; kept with the weights, because ``theta`` counts from there."""
+        return {n: getattr(self, f"start_{n}").detach().double().cpu().numpy() for n in self.names}
 
     def _discrete(self, values: Mapping[str, Any]) -> Discrete:
         p = self.population
@@ -108,6 +115,7 @@ class _Derived(torch.autograd.Function):
         )
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
         learned, given, keys = ctx.known
         found: list[Any] = []

@@ -83,6 +83,22 @@ def routed(
     return linear(x, weights) if back is None else _Aligned.apply(x, weights, back)
 
 
+@dataclass(frozen=True)
+class _Spread:
+    """From the weights of listed connections to a full matrix."""
+
+    cell: Tensor
+    origin: Tensor
+    fixed: Tensor
+    n_post: int
+    n_pre: int
+
+    def __call__(self, w: Tensor | None) -> Tensor:
+        values = self.fixed if w is None else w.reshape(-1)[self.origin]
+        empty = self.fixed.new_zeros(self.n_post * self.n_pre)
+        return empty.index_add(0, self.cell, values).view(self.n_post, self.n_pre)
+
+
 def make_synapses(projection: Projection, dt: float, like: Tensor) -> Synapses:
     """``projection`` at ``dt`` seconds a tick, of the dtype and device of ``like``."""
     connectivity = projection.connectivity
@@ -110,12 +126,7 @@ def make_synapses(projection: Projection, dt: float, like: Tensor) -> Synapses:
     origin = torch.as_tensor(np.asarray(listed.origin), device=like.device)
     fixed = torch.as_tensor(np.array(listed.weight)).to(like)
 
-    def spread(w: Tensor | None) -> Tensor:
-        values = fixed if w is None else w.reshape(-1)[origin]
-        empty = like.new_zeros(n_post * n_pre)
-        return empty.index_add(0, cell, values).view(n_post, n_pre)
-
-    return Synapses(weights, delays, matrix, spread)
+    return Synapses(weights, delays, matrix, _Spread(cell, origin, fixed, n_post, n_pre))
 
 
 def _delays(p: Projection, dt: float, like: Tensor) -> tuple[tuple[int, Tensor | None], ...]:

@@ -28,6 +28,9 @@ def _check(name: str, values: Tensor, labels: Tensor | None = None) -> None:
     if labels.shape != values.shape[1:2]:
         raise fail("labels-shape", name, "needs one label a sample", got=tuple(labels.shape),
                    limit=f"({values.shape[1]},)")  # fmt: skip
+    if labels.dtype != torch.int64:
+        raise fail("labels-type", name, "labels must be int64", got=labels.dtype,
+                   hint="labels.long()")  # fmt: skip
     if len(labels) and (int(labels.min()) < 0 or int(labels.max()) >= values.shape[2]):
         raise fail("label-out-of-range", name, "a label names no output",
                    got=f"{int(labels.min())} to {int(labels.max())}",

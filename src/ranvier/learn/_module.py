@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,14 +15,13 @@ from ranvier.learn._fused import Arrival, Fused, run_fused
 from ranvier.learn._learned import Learned
 from ranvier.learn._linear import Map, Synapses, make_synapses, matrix, routed
 from ranvier.learn._order import Stage, order
-from ranvier.learn._scan import Scan, make_scan
+from ranvier.learn._scan import Scan, checked_surrogate, make_scan
 from ranvier.network import Network, Population
 from ranvier.neurons import (
     Discrete,
     Surrogate,
     TorchStep,
     discretise,
-    fast_sigmoid,
     torch_state,
     torch_step,
     torch_values,
@@ -80,7 +79,8 @@ class _Cell:
 
     def build(self, like: Tensor, detach_reset: bool, surrogate: Surrogate | None) -> None:
         """``surrogate``: for the fused loops; None leaves them out."""
-        self.step: TorchStep = torch_step(self.discrete, detach_reset=detach_reset)
+        self.detach_reset = detach_reset
+        self._step: TorchStep | None = None
         self.values = torch_values(self.discrete, dtype=like.dtype, device=like.device)
         self.scan: Scan | None = None
         if surrogate is not None:
@@ -89,6 +89,16 @@ class _Cell:
                 self.discrete, surrogate, dtype=self.dtype, detach_reset=detach_reset,
                 parameters=() if self.learned is None else tuple(self.learned.depends),
             )  # fmt: skip
+
+    @property
+    def step(self) -> TorchStep:
+        """One tick for torch."""
+        if self._step is None:
+            self._step = torch_step(self.discrete, detach_reset=self.detach_reset)
+        return self._step
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_step": None}  # made from text, again when needed
 
     def values_now(self, like: Tensor) -> dict[str, Tensor]:
         """Values of the step that are trained."""
@@ -105,7 +115,7 @@ class _Cell:
 class Module(torch.nn.Module):
     """``network`` with a tick of ``dt`` seconds, as the ideal machine runs it.
 
-    ``weights[projection]`` are the parameters, in volts, amperes or what the port takes, shaped as
+    ``weight(projection)`` are its parameters, in volts, amperes or what the port takes, shaped as
     in the network. Every kind of connectivity works; delays are rounded to ticks as compile does.
     ``surrogate`` gives spikes their gradient; ``detach_reset`` keeps it from flowing through the
     reset. ``fused`` lets generated loops do the work where they can (on a processor, with a
@@ -131,7 +141,7 @@ class Module(torch.nn.Module):
         network: Network,
         dt: float,
         *,
-        surrogate: Surrogate | Callable[[Tensor], Tensor] | None = None,
+        surrogate: Surrogate | str | Callable[[Tensor], Tensor] | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
         detach_reset: bool = False,
@@ -144,7 +154,7 @@ class Module(torch.nn.Module):
         super().__init__()
         self.hooks: list[Hook] = list(hooks)
         self.network, self.dt = network, float(dt)
-        self.surrogate = surrogate or fast_sigmoid()
+        self.surrogate = checked_surrogate(surrogate)
         if not network.inputs:
             raise fail("no-inputs", network.name, "has no input population to feed")
         for p in network.populations:
@@ -226,15 +236,20 @@ class Module(torch.nn.Module):
             raise unknown("trainable projection", projection, legal)
         return self.weights[key]
 
+    @torch.no_grad()
     def to_network(self) -> Network:
-        """The network with the weights as they are now, in float64."""
+        """The network with the weights as they are now, in float64, as permanent hooks make them (a
+        chip's scales are taken anew)."""
         changed = []
+        for hook in self.hooks:
+            if hasattr(hook, "renew"):
+                hook.renew()  # pyright: ignore[reportAttributeAccessIssue]
         for p in self.network.projections:
             key = self._keys[p.name]
             if key not in self.weights:
                 changed.append(p)
                 continue
-            kept = self.weights[key].detach()
+            kept = self.weights[key].detach().double()
             for hook in self.hooks:
                 kept = hook(p.name, kept) if getattr(hook, "permanent", False) else kept
             values = kept.cpu().double().numpy()
@@ -257,6 +272,12 @@ class Module(torch.nn.Module):
     ) -> tuple[dict[str, Tensor], ModuleState]:
         """Run T ticks; return ``{population: [T, B, n]}`` of the outputs (or of ``record``) and
         the state. What a spiking population sends is 0 or 1; others send their value."""
+        for weight in self.weights.values():
+            if weight.dtype != self._like.dtype or weight.device != self._like.device:
+                raise fail("moved-module", self.network.name, "was moved after it was made",
+                           got=f"{weight.dtype}, {weight.device}",
+                           limit=f"{self._like.dtype}, {self._like.device}",
+                           hint="make it with Module(..., dtype=, device=)")  # fmt: skip
         sent = self._inputs(x)
         ticks, batch = next(iter(sent.values())).shape[:2]
         names = tuple(self.network.outputs if record is None else record)
@@ -271,7 +292,10 @@ class Module(torch.nn.Module):
             cells = [n for n in stage.members if n in self._cells]
             for name in cells:
                 given = None if state is None else state.neurons.get(name)
-                neurons[name] = dict(given or self._cells[name].initial(batch, self._like))
+                fresh = given is None
+                neurons[name] = (
+                    self._cells[name].initial(batch, self._like) if fresh else dict(given)
+                )
             if len(cells) == 1 and self._cells[cells[0]].scan is not None:
                 outs = {cells[0]: self._fuse(cells[0], long, before, neurons, weights, ticks)}
             elif stage.looped:
@@ -286,11 +310,13 @@ class Module(torch.nn.Module):
 
     def _inputs(self, x: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
         inputs = {p.name: p for p in self.network.inputs}
-        if isinstance(x, Tensor):
+        if not isinstance(x, Mapping):
+            x = torch.as_tensor(x)
             if len(inputs) != 1:
                 raise fail("stimulus-name", "forward", f"the network has {len(inputs)} inputs",
                            limit=", ".join(inputs), hint="give a mapping by name")  # fmt: skip
             x = {next(iter(inputs)): x}
+        x = {name: torch.as_tensor(value) for name, value in x.items()}
         for name in x:
             if name not in inputs:
                 raise unknown("input", name, inputs, where="forward")

@@ -13,13 +13,12 @@ from torch import Tensor
 from ranvier.errors import fail, unknown
 from ranvier.learn._fused import Arrival, Fused, run_fused
 from ranvier.learn._learned import Learned
-from ranvier.learn._scan import Scan, make_scan
+from ranvier.learn._scan import Scan, checked_surrogate, make_scan
 from ranvier.network import Population
 from ranvier.neurons import (
     NeuronModel,
     Surrogate,
     discretise,
-    fast_sigmoid,
     get,
     torch_step,
     torch_values,
@@ -65,12 +64,14 @@ class Neurons(torch.nn.Module):
         parameters: Mapping[str, Any] | None = None,
         port: str | None = None,
         train: Sequence[str] = (),
-        surrogate: Surrogate | None = None,
+        surrogate: Surrogate | str | None = None,
         detach_reset: bool = False,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        if dtype not in (torch.float32, torch.float64):
+            raise fail("bad-dtype", "Neurons", "computes in float32 or float64", got=dtype)
+        sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(shape)
         found = get(model) if isinstance(model, str) else model
         self.population = Population(name="neurons", shape=sizes, model=found,
                                      parameters=dict(parameters or {}))  # fmt: skip
@@ -79,7 +80,10 @@ class Neurons(torch.nn.Module):
         if chosen not in names:
             raise unknown("port", chosen, names, where=found.where)
         self.port, self.shape, self.dt = chosen, sizes, float(dt)
-        self.surrogate = surrogate or fast_sigmoid()
+        self.surrogate = checked_surrogate(surrogate)
+        if not isinstance(self.surrogate, Surrogate):
+            raise fail("bad-surrogate", "Neurons", "needs a Surrogate", got=repr(surrogate)[:80],
+                       hint="Surrogate(name, derivative, slope) takes an expression of your own")  # fmt: skip  # noqa: E501
         self.detach_reset, self.dtype = detach_reset, dtype
         self.learned = Learned(self.population, train, names, dt) if train else None
         self.discrete = (
@@ -106,7 +110,11 @@ class Neurons(torch.nn.Module):
         record: Sequence[str] = (),
     ) -> Any:
         """(output, state), or (output, state, traces) with ``record``."""
-        given = {self.port: x} if isinstance(x, Tensor) else dict(x)
+        named = isinstance(x, Mapping)
+        given = {n: torch.as_tensor(v) for n, v in (x if named else {self.port: x}).items()}
+        if len({v.shape[:2] for v in given.values()}) != 1:
+            raise fail("stimulus-size", "Neurons", "ports differ in time or batch",
+                       got=[tuple(v.shape) for v in given.values()])  # fmt: skip
         ports = self.discrete.kernel.ports
         for name, value in given.items():
             if name not in ports:
@@ -119,10 +127,11 @@ class Neurons(torch.nn.Module):
                 raise unknown("state", name, self.discrete.kernel.state, where="Neurons, record")
         first = next(iter(given.values()))
         flat = {n: v.flatten(2).to(self.dtype) for n, v in given.items()}
-        before = state or self.initial(first.shape[1], next(iter(flat.values())))
-        fused = first.device.type == "cpu" and self.dtype in (torch.float32, torch.float64)
+        like = next(iter(flat.values()))
+        before = self.initial(first.shape[1], like) if state is None else state
+        fused = first.device.type == "cpu" and len(first) > 0
         run = self._fused if fused else self._stepped
-        out, after, traces = run(flat, before, tuple(record))
+        out, after, traces = run(flat, before, tuple(dict.fromkeys(record)))
         out = out.view(*first.shape[:2], *self.shape)
         return (out, after, traces) if record else (out, after)
 
@@ -155,6 +164,8 @@ class Neurons(torch.nn.Module):
         self, flat: Mapping[str, Tensor], state: State, record: tuple[str, ...]
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         like = next(iter(flat.values()))
+        if not len(like):
+            return like, dict(state), {n: like for n in record}
         step = torch_step(self.discrete, detach_reset=self.detach_reset)
         values = torch_values(self.discrete, dtype=like.dtype, device=like.device)
         values = {**values, **self._values(like)}

@@ -20,10 +20,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ranvier.errors import fail
 from ranvier.generated import load_module
-from ranvier.neurons import Adjoint, Discrete, Surrogate, adjoint, single
+from ranvier.neurons import (
+    SURROGATES,
+    Adjoint,
+    Discrete,
+    Surrogate,
+    adjoint,
+    fast_sigmoid,
+    single,
+)
+from ranvier.neurons import surrogate as surrogate_of
 
-__all__ = ["Scan", "in_threads", "make_scan"]
+__all__ = ["Scan", "checked_surrogate", "in_threads", "make_scan", "parameter_values"]
 
 _JIT = '@njit(cache=True, nogil=True, fastmath=False, error_model="numpy", _nrt=False)'
 _INLINE = _JIT.replace(")", ", forceinline=True)")
@@ -51,6 +61,23 @@ class Scan:
     def gradients(self, kind: str) -> tuple[str, ...]:
         """Names of those of ``kind`` (``s_``, ``x_``, ``p_``) that have a gradient."""
         return tuple(n[2:] for n in self.adjoint.gradients if n[:2] == kind)
+
+
+def checked_surrogate(given: Any) -> Any:
+    """A surrogate by name, as it is, or the usual one; RanvierError for what cannot be called with
+    a tensor alone."""
+    if given is None:
+        return fast_sigmoid()
+    if isinstance(given, str):
+        return surrogate_of(given)
+    if isinstance(given, Surrogate):
+        return given
+    if not callable(given) or given in SURROGATES.values():
+        name = getattr(given, "__name__", type(given).__name__)
+        raise fail("bad-surrogate", "surrogate", "is not a surrogate", got=name,
+                   hint=f"call it: {name}()" if callable(given) else "give a name or a Surrogate",
+                   )  # fmt: skip
+    return given
 
 
 def make_scan(

@@ -20,6 +20,8 @@ from ranvier.neurons._surrogate import Surrogate
 __all__ = ["Adjoint", "adjoint"]
 
 _ONE, _ZERO = Num(1.0), Num(0.0)
+TRIALS = 4000
+"""Sets of values that are tried before all inputs are kept."""
 COUNTERS = ("refractory_left",)
 """States that only count: no gradient flows through them."""
 
@@ -131,11 +133,15 @@ def _single(statements: Sequence[Assign]) -> tuple[list[Assign], dict[str, str]]
     last: dict[str, str] = {}
     count: dict[str, int] = {}
     found: list[Assign] = []
+    taken = {s.target for s in statements} | {n for s in statements for n in names(s.value)}
     for s in statements:
         value = substitute(s.value, current)
         count[s.target] = count.get(s.target, 0) + 1
         own = f"a{s.target}" if s.target.startswith("t_") else s.target  # the way back has its own
         name = own if count[s.target] == 1 else f"{own}_{count[s.target]}"
+        while name != s.target and name in taken:  # a state may be called v_2
+            name += "r"
+        taken.add(name)
         found.append(Assign(name, value))
         current[s.target] = Sym(name)
         last[s.target] = name
@@ -201,10 +207,14 @@ def _fewest(forward: Sequence[Assign], needed: set[str]) -> tuple[str, ...]:
     choice = [s.target for s in reversed(reach)]
     choice += sorted({n for s in reach for n in names(s.value)} & inputs | needed & inputs)
     choice = list(dict.fromkeys(choice))
+    tried = 0
     for size in range(1, 5):
         for chosen in combinations(choice, size):
             if needed <= _from(forward, set(chosen)):
                 return chosen
+            tried += 1
+            if tried > TRIALS:
+                return tuple(sorted(inputs))
     return tuple(sorted(inputs))
 
 

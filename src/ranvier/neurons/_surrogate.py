@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from ranvier.errors import fail, unknown
 from ranvier.neurons._expr import Expr, Num, parse, substitute
 
@@ -33,10 +35,15 @@ class Surrogate:
     slope: float
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.slope, int | float) and 0 < self.slope < float("inf")):
+        if not (
+            isinstance(self.slope, int | float | np.floating) and 0 < self.slope < float("inf")
+        ):
             raise fail("bad-slope", f"surrogate {self.name!r}", "the slope must be positive",
                        got=repr(self.slope))  # fmt: skip
         _ = self.expression
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Surrogate, (self.name, self.derivative, self.slope)
 
     @cached_property
     def expression(self) -> Expr:
