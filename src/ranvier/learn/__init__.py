@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ranvier.errors import RanvierError, fail
 from ranvier.learn._options import EpochRecord, TrainOptions, TrainReport, TrainResult
 from ranvier.learn._task import Evaluation, Task, evaluate
+from ranvier.learn._tempotron import Tempotron
 
 if TYPE_CHECKING:
     from ranvier.data import Dataset
@@ -50,6 +51,7 @@ __all__ = [
     "Pruning",
     "Qcfs",
     "Task",
+    "Tempotron",
     "TrainOptions",
     "TrainReport",
     "TrainResult",
