@@ -69,9 +69,9 @@ def test_the_course_of_potentials_is_differentiable() -> None:
     cells = Neurons("lif", 6, DT, parameters=LIF, dtype=F8, train=("tau",))
     x = torch.rand(25, 3, 6, dtype=F8) * 0.3
     found: list[Any] = []
-    for run in (cells._fused, cells._stepped):
+    for run in (cells._fused, cells._cell.stepped):
         given = x.clone().requires_grad_()
-        out, _, traces = run({"jump": given}, cells.initial(3, given), ("v",))
+        out, traces, _ = run({"jump": given}, cells.initial(3, given), given, ("v",))
         loss = (traces["v"] ** 2 * torch.arange(25.0, dtype=F8).view(-1, 1, 1)).sum() + out.sum()
         theta = cells.learned.theta["tau"]
         found.append((out, traces["v"], *torch.autograd.grad(loss, [given, theta])))

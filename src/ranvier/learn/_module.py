@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ranvier.errors import fail, unknown
+from ranvier.learn._cell import NUMBERS, Cell
 from ranvier.learn._fused import Arrival, Fused, run_fused
-from ranvier.learn._learned import Learned
 from ranvier.learn._linear import Map, Synapses, make_synapses, matrix, routed
 from ranvier.learn._order import Stage, order
-from ranvier.learn._scan import Scan, checked_surrogate, make_scan
-from ranvier.network import Network, Population
-from ranvier.neurons import (
-    Discrete,
-    Surrogate,
-    TorchStep,
-    discretise,
-    torch_state,
-    torch_step,
-    torch_values,
-)
+from ranvier.learn._scan import checked_surrogate
+from ranvier.network import Network
+from ranvier.neurons import Surrogate
 
 if TYPE_CHECKING:
     from ranvier.learn._hooks import Hook
@@ -51,65 +43,6 @@ class ModuleState:
         """The same values, cut off from the graph (truncated back-propagation)."""
         neurons = {p: {s: v.detach() for s, v in d.items()} for p, d in self.neurons.items()}
         return ModuleState(neurons, {p: v.detach() for p, v in self.sent.items()})
-
-
-NUMBERS = {torch.float32: np.float32, torch.float64: np.float64}
-"""What the fused loops compute in."""
-
-
-class _Cell:
-    """One population of neurons: its discretised model and what torch needs to step it."""
-
-    def __init__(
-        self, population: Population, ports: Iterable[str], dt: float, trained: Sequence[str]
-    ) -> None:
-        model = population.model
-        assert model is not None
-        used = set(ports)
-        chosen = [p.name for p in model.ports if p.name in used or not used]
-        self.learned = Learned(population, trained, chosen, dt) if trained else None
-        self.discrete: Discrete = (
-            self.learned.discrete
-            if self.learned is not None
-            else discretise(model, population.parameters, dt, population.method, ports=chosen)
-        )
-        self.ports = self.discrete.kernel.ports
-        self.start = {**self.discrete.initial, **population.initial}
-        self.size = population.size
-
-    def build(self, like: Tensor, detach_reset: bool, surrogate: Surrogate | None) -> None:
-        """``surrogate``: for the fused loops; None leaves them out."""
-        self.detach_reset = detach_reset
-        self._step: TorchStep | None = None
-        self.values = torch_values(self.discrete, dtype=like.dtype, device=like.device)
-        self.scan: Scan | None = None
-        if surrogate is not None:
-            self.dtype = NUMBERS[like.dtype]
-            self.scan = make_scan(
-                self.discrete, surrogate, dtype=self.dtype, detach_reset=detach_reset,
-                parameters=() if self.learned is None else tuple(self.learned.depends),
-            )  # fmt: skip
-
-    @property
-    def step(self) -> TorchStep:
-        """One tick for torch."""
-        if self._step is None:
-            self._step = torch_step(self.discrete, detach_reset=self.detach_reset)
-        return self._step
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_step": None}  # made from text, again when needed
-
-    def values_now(self, like: Tensor) -> dict[str, Tensor]:
-        """Values of the step that are trained."""
-        return {} if self.learned is None else self.learned.values(like)
-
-    def initial(self, batch: int, like: Tensor) -> dict[str, Tensor]:
-        state = torch_state(self.discrete, (batch, self.size), dtype=like.dtype, device=like.device)
-        for name in state:
-            value = torch.as_tensor(np.array(self.start[name]), dtype=like.dtype)
-            state[name] = value.to(like.device).expand(batch, self.size).clone()
-        return state
 
 
 class Module(torch.nn.Module):
@@ -173,19 +106,21 @@ class Module(torch.nn.Module):
         incoming = {p.name: [q for q in network.projections if q.target == p.name]
                     for p in network.populations}  # fmt: skip
         self._incoming = incoming
-        self._cells = {
-            p.name: _Cell(p, [q.port for q in incoming[p.name]], dt, (train or {}).get(p.name, ()))
-            for p in network.populations
-            if p.model is not None
-        }
+        self._fused = fused
+        self._cells: dict[str, Cell] = {}
+        for p in network.populations:
+            if p.model is None:
+                continue
+            used = {q.port for q in incoming[p.name]}
+            ports = [port.name for port in p.model.ports if port.name in used or not used]
+            trained = (train or {}).get(p.name, ())
+            self._cells[p.name] = Cell(
+                p, ports, dt, trained, self.surrogate, detach_reset=detach_reset
+            )
         self.learned = torch.nn.ModuleDict(
             {str(k): c.learned for k, c in enumerate(self._cells.values()) if c.learned is not None}
         )
         self._routes = self._read_routes(train or {}, cut, feedback or {}, like)
-        fast = fused and like.device.type == "cpu" and dtype in NUMBERS
-        chosen = self.surrogate if fast and isinstance(self.surrogate, Surrogate) else None
-        for cell in self._cells.values():
-            cell.build(like, detach_reset, chosen)
         self._depth = {
             p.name: max((self._synapses[q.name].longest for q in network.projections
                          if q.source == p.name), default=0)
@@ -296,7 +231,7 @@ class Module(torch.nn.Module):
                 neurons[name] = (
                     self._cells[name].initial(batch, self._like) if fresh else dict(given)
                 )
-            if len(cells) == 1 and self._cells[cells[0]].scan is not None:
+            if len(cells) == 1 and self._fused and self._cells[cells[0]].fuses(self._like):
                 outs = {cells[0]: self._fuse(cells[0], long, before, neurons, weights, ticks)}
             elif stage.looped:
                 outs = self._loop(cells, long, before, neurons, weights, ticks, batch)
@@ -377,7 +312,6 @@ class Module(torch.nn.Module):
     ) -> Tensor:
         """A population that hears nothing from others of its loop, by the generated loops."""
         cell = self._cells[name]
-        assert cell.scan is not None
         sources: list[Tensor] = []
         outside: list[tuple[Arrival, Tensor | None]] = []
         inside: list[tuple[Arrival, Tensor | None]] = []
@@ -392,9 +326,10 @@ class Module(torch.nn.Module):
                 sources.append(part.detach() if cut else part)
                 outside.append((Arrival(q.port, linear, None, cut, back), weight))
         arrivals = [*outside, *inside]
-        values = cell.values_now(self._like)
-        fused = Fused(cell.discrete, cell.scan, tuple(a for a, _ in arrivals), tuple(values),
-                      size=cell.size, depth=self._depth[name], dtype=cell.dtype)  # fmt: skip
+        values, dtype = cell.trained(self._like), self._like.dtype
+        fused = Fused(cell.discrete, cell.scan(dtype), tuple(a for a, _ in arrivals),
+                      tuple(values), size=cell.size, depth=self._depth[name],
+                      dtype=NUMBERS[dtype])  # fmt: skip
         out, _, state = run_fused(
             fused, sources, [w for _, w in arrivals], before[name], neurons[name], values, ticks
         )
@@ -411,22 +346,10 @@ class Module(torch.nn.Module):
         batch: int,
     ) -> Tensor:
         """A population that hears nothing from itself: all its input first, then the neurons."""
-        cell, state = self._cells[name], neurons[name]
-        values = {**cell.values, **cell.values_now(self._like)}
         sums = self._arriving(name, long, weights, ticks)
-        zero = self._like.new_zeros(batch, cell.size)
-        if not state and sums:  # no state: all ticks at once
-            ports = {p: sums.get(p, zero) for p in cell.ports}
-            return cell.step({}, ports, values, self.surrogate)[1]
-        # unbind, not sums[port][t]: the gradient of an index is a full-size array per tick.
-        rows = {p: sums[p].unbind(0) if p in sums else (zero,) * ticks for p in cell.ports}
-        outs: list[Tensor] = []
-        for t in range(ticks):
-            ports = {p: row[t] for p, row in rows.items()}
-            state, out = cell.step(state, ports, values, self.surrogate)
-            outs.append(out.expand(batch, cell.size))
-        neurons[name] = state
-        return torch.stack(outs) if outs else zero.new_zeros(0, batch, cell.size)
+        like = self._like.new_zeros(()).expand(ticks, batch, self._cells[name].size)
+        out, _, neurons[name] = self._cells[name].stepped(sums, neurons[name], like)
+        return out
 
     def _loop(
         self,
@@ -443,8 +366,7 @@ class Module(torch.nn.Module):
         outside = {n: self._arriving(n, long, weights, ticks) for n in cells}
         rows = {n: {p: v.unbind(0) for p, v in ports.items()} for n, ports in outside.items()}
         past = {n: list(before[n].unbind(0)) for n in cells}  # grows by one each tick
-        values = {n: {**self._cells[n].values, **self._cells[n].values_now(self._like)}
-                  for n in cells}  # fmt: skip
+        values = {n: self._cells[n].values(self._like) for n in cells}
         for t in range(ticks):
             for name in cells:
                 cell = self._cells[name]
@@ -456,7 +378,7 @@ class Module(torch.nn.Module):
                         heard = past[q.source][self._depth[q.source] + t - delay]
                         found = routed(linear, heard, weight, *self._routes[q.name])
                         ports[q.port] = ports[q.port] + found
-                neurons[name], out = cell.step(neurons[name], ports, values[name], self.surrogate)
+                neurons[name], out = cell.step(neurons[name], ports, values[name])
                 past[name].append(out.expand(batch, cell.size))
         return {
             n: torch.stack(v[self._depth[n] :]) if ticks else zero[n].new_zeros(0, *zero[n].shape)
