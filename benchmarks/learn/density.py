@@ -19,7 +19,7 @@ import torch
 from benchmarks._common import finish
 from benchmarks.sim._harness import arguments, say
 from ranvier.learn._fused import DENSE
-from ranvier.learn._sparse import entries_of, sum_rows, transposed
+from ranvier.learn._sparse import csr_of, sum_rows, transposed
 
 
 def _median(work: Callable[[], Any]) -> float:
@@ -50,12 +50,12 @@ def main() -> None:
         flat = torch.from_numpy(x)
 
         def there(x: Any = x) -> None:
-            found = entries_of(x)
+            found = csr_of(x)
             assert found is not None
             sum_rows(found, upright, out, add=False)
 
         def back(x: Any = x) -> None:
-            found = entries_of(x)
+            found = csr_of(x)
             assert found is not None
             sum_rows(transposed(found, m), g, total, add=True)
 

@@ -7,7 +7,8 @@ the density told: a layer of 512 to 4096 LIF neurons (5 % and 50 % of inputs fir
 a recurrent layer 700-256-20 at two sizes of batch, and a convolutional network on 28 x 28. "GEMM"
 are the matrix products of the same step and nothing else (of the convolutional network: its
 convolutions and pools, tick by tick). Peers run the layers in the way their tutorials teach, and
-with all ticks of the linear map at once; the faster is told. Rounds of all sides are interleaved.
+with all ticks of the linear map at once; the faster is told. Weights are drawn alike; the rate told
+is that of the first layer of neurons. Rounds of all sides are interleaved.
 """
 
 from __future__ import annotations

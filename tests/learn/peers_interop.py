@@ -1,6 +1,6 @@
 """Run in an environment that has snnTorch and SpikingJelly: spikes of their modules against ours.
 
-    RANVIER_TORCH_PEERS=python-that-has-them pytest tests/learn/test_from_torch.py
+    RANVIER_TORCH_PEERS=python-that-has-them pytest -m oracle tests/learn/test_from_torch.py
 
 Prints one line of JSON: for every network its spikes and how many differ.
 """

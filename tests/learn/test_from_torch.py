@@ -1,5 +1,5 @@
 """Modules of snnTorch and SpikingJelly: against stand-ins that compute by their formulas, and,
-where RANVIER_TORCH_PEERS names a Python that has them, against the libraries themselves."""
+with ``-m oracle`` and RANVIER_TORCH_PEERS, a Python that has them, against the libraries."""
 
 # pyright: reportCallIssue=false, reportOptionalMemberAccess=false, reportOperatorIssue=false
 
@@ -136,9 +136,11 @@ def test_what_is_not_read_is_named(layers: Any, words: str) -> None:
         import_torch(layers)
 
 
-@pytest.mark.skipif(not PEERS, reason="RANVIER_TORCH_PEERS names no Python with the libraries")
+@pytest.mark.oracle
 @pytest.mark.parametrize("seed", range(3))
 def test_the_libraries_themselves(seed: int) -> None:
+    if not PEERS:
+        pytest.skip("RANVIER_TORCH_PEERS names no Python that has snnTorch and SpikingJelly")
     script = Path(__file__).parent / "peers_interop.py"
     source = str(Path(ranvier.__file__).parent.parent)
     done = subprocess.run(

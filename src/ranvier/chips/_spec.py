@@ -373,6 +373,21 @@ class Chip:
                 return candidate
         raise unknown("implementation", name, [i.name for i in self.implementations])
 
+    def choose(
+        self, population: Population, incoming: Mapping[str, Incoming], dt: float
+    ) -> tuple[Implementation | None, list[Issue]]:
+        """The first implementation that does not refuse ``population``, with its labels; else the
+        first that knows its model, with its refusals; (None, []) where none does."""
+        found: tuple[Implementation | None, list[Issue]] = None, []
+        for candidate in self.implementations:
+            labels = candidate.check(population, incoming, dt)
+            if labels is None:
+                continue
+            if not any(i.severity == "refused" for i in labels):
+                return candidate, labels
+            found = found if found[0] is not None else (candidate, labels)
+        return found
+
     def part(self, name: str) -> Chip:
         """A part of a mixed system by name."""
         for chip in self.parts:

@@ -46,18 +46,11 @@ class Legalise:
         for population in network.populations:
             if population.model is None:
                 continue
-            found = None
-            for implementation in draft.chip.implementations:
-                with about(population.name):
-                    labels = implementation.check(population, incoming[population.name], draft.dt)
-                if labels is None:
-                    continue
-                if found is None or not any(i.severity == "refused" for i in labels):
-                    found = labels
-                    chosen[population.name] = implementation.name
-                if not any(i.severity == "refused" for i in labels):
-                    break
-            if found is None:
+            with about(population.name):
+                implementation, found = draft.chip.choose(
+                    population, incoming[population.name], draft.dt
+                )
+            if implementation is None:
                 # An implementation may list the models it takes; a generic one cannot.
                 listed = [getattr(i, "models", (i.name,)) for i in draft.chip.implementations]
                 legal = ", ".join(name for names in listed for name in names)
@@ -72,6 +65,8 @@ class Legalise:
                         hint=("use one of the chip's models", "run it on the ideal chip"),
                     )
                 ]
+            else:
+                chosen[population.name] = implementation.name
             bad = ("refused", "approximate") if self.strict else ("refused",)
             refused += [i for i in found if i.severity in bad]
             issues += found

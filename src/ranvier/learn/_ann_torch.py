@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ranvier.errors import fail
 from ranvier.learn._ann import Affine, Ann, Layer, Pairs, PoolLayer, Scale, folded
 
-__all__ = ["Qcfs", "read_torch"]
+__all__ = ["Qcfs", "leaves", "read_torch"]
 
 SILENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Flatten)
 """Nothing to compute when a network is used."""
@@ -35,12 +35,12 @@ class Qcfs(nn.Module):
 
 
 def read_torch(module: nn.Module, shape: Sequence[int], name: str = "ann") -> Ann:
-    """A feed-forward module whose children run one after the other (``Sequential``, nested or not).
+    """A ``Sequential``, nested or not.
 
     Raises RanvierError with the name of the layer that has no counterpart.
     """
     found: list[Layer] = []
-    for path, one in _leaves(module, ""):
+    for path, one in leaves(module, ""):
         if isinstance(one, SILENT):
             continue
         if isinstance(one, nn.ReLU | Qcfs):
@@ -50,20 +50,18 @@ def read_torch(module: nn.Module, shape: Sequence[int], name: str = "ann") -> An
     return Ann(name, tuple(int(n) for n in shape), folded(found, name))
 
 
-def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    children = list(module.named_children())
-    chain = isinstance(module, nn.Sequential)
-    if not children:
-        yield path or type(module).__name__, module
+def leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
+    """Layers of a ``Sequential``, nested or not, with their paths; RanvierError where one computes
+    in an order of its own."""
+    if isinstance(module, nn.Sequential):
+        if type(module).forward is not nn.Sequential.forward:
+            raise fail("not-a-chain", f"layer {path!r} ({type(module).__name__})",
+                       "computes in an order of its own", hint="give its layers as a Sequential",
+                       )  # fmt: skip
+        for name, child in module.named_children():
+            yield from leaves(child, f"{path}.{name}" if path else name)
         return
-    if not chain and path:
-        raise fail(
-            "not-a-chain", f"layer {path!r} ({type(module).__name__})",
-            "only layers that run one after the other can be converted",
-            hint="write it as torch.nn.Sequential of layers",
-        )  # fmt: skip
-    for name, child in children:
-        yield from _leaves(child, f"{path}.{name}" if path else name)
+    yield path or type(module).__name__, module
 
 
 def _activated(found: list[Layer], path: str, one: Any, where: str) -> Layer:

@@ -7,7 +7,7 @@ bits; where a library resets a tick late, so do they.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from ranvier.errors import Issue, fail
+from ranvier.learn._ann_torch import leaves
 from ranvier.learn._neurons import Neurons
 from ranvier.neurons import NeuronModel, Parameter, Port, Surrogate
 
@@ -214,7 +215,7 @@ def import_torch(
     parts = [module] if isinstance(module, nn.Module) else list(module)
     found: list[tuple[str, nn.Module | _Read]] = []
     for at, part in enumerate(parts):
-        for path, one in _leaves(part, "" if isinstance(module, nn.Module) else str(at)):
+        for path, one in leaves(part, "" if isinstance(module, nn.Module) else str(at)):
             library = type(one).__module__.partition(".")[0]
             plain = next((c for c in LAYERS if isinstance(one, c)), None)
             if plain is None and library in READERS:
@@ -236,15 +237,3 @@ def _check_plain(path: str, one: nn.Module, plain: type, library: str) -> None:
     if one._forward_hooks or one._forward_pre_hooks:
         raise fail("unsupported-option", f"layer {path!r}", "has forward hooks",
                    hint="remove them (torch.nn.utils.remove_weight_norm, say)")  # fmt: skip
-
-
-def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    if isinstance(module, nn.Sequential):
-        if type(module).forward is not nn.Sequential.forward:
-            raise fail("not-a-chain", f"layer {path!r} ({type(module).__name__})",
-                       "computes in an order of its own", hint="give its layers as a list",
-                       )  # fmt: skip
-        for name, child in module.named_children():
-            yield from _leaves(child, f"{path}.{name}" if path else name)
-        return
-    yield path or type(module).__name__, module

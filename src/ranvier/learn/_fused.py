@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 from ranvier.errors import fail
 from ranvier.learn._linear import Map, matrix
 from ranvier.learn._scan import Scan, in_threads, parameter_values
-from ranvier.learn._sparse import Entries, entries_of, sum_now, sum_rows, transposed
+from ranvier.learn._sparse import CSR, csr_of, sum_now, sum_rows, transposed
 from ranvier.neurons import Discrete
 
 __all__ = ["DENSE", "ROWS", "Arrival", "Fused", "run_fused"]
@@ -129,8 +129,8 @@ class _Function(torch.autograd.Function):
             for a, b in work.steps(first, last):
                 work.from_itself(sent, first, a, b)
                 in_threads(
-                    scan.ahead, batch, *states, *(s[a - first : b - first] for s in sums), *values,
-                    sent[depth + a : depth + b], *(k[a:b] for k in filled),
+                    scan.forward, batch, *states, *(s[a - first : b - first] for s in sums),
+                    *values, sent[depth + a : depth + b], *(k[a:b] for k in filled),
                 )  # fmt: skip
         ctx.fused, ctx.ticks, ctx.values, ctx.listed = fused, ticks, values, work.listed
         ctx.counts = (len(sources), len(weights), len(names), len(given))
@@ -173,7 +173,7 @@ class _Function(torch.autograd.Function):
                 traces = [none.expand(b - a, *long.shape[1:]).contiguous() if g is None else g[a:b]
                           for g in seen]  # fmt: skip
                 in_threads(
-                    scan.behind, batch, *(k[a:b] for k in arrays), *ctx.values, back.given(a, b),
+                    scan.backward, batch, *(k[a:b] for k in arrays), *ctx.values, back.given(a, b),
                     *(t.numpy() for t in traces), *states,
                     *(p[a - first : b - first] for p in ports), *totals,
                 )  # fmt: skip
@@ -216,7 +216,7 @@ class _Work:
         ports = fused.scan.adjoint.step.ports
         self.buffers = {p: like.new_zeros(self.length, batch, fused.size) for p in ports}
         self.arrays = {p: b.numpy() for p, b in self.buffers.items()}
-        self.listed: dict[tuple[int, int], Entries | None] = {}
+        self.listed: dict[tuple[int, int], CSR | None] = {}
         self.busy: dict[int, bool] = {}
         """Which of those from itself carried more than DENSE at the tick before."""
 
@@ -269,12 +269,12 @@ class _Work:
             self._upright[k] = weight.T.contiguous().numpy()
         return self._upright[k]
 
-    def entries(self, k: int, first: int, flat: Tensor) -> Entries | None:
+    def sparse(self, k: int, first: int, flat: Tensor) -> CSR | None:
         """Of the piece of arrival ``k`` that begins at tick ``first``, listed once for the way
         there and the way back."""
         key = k, first
         if key not in self.listed:
-            self.listed[key] = entries_of(flat.numpy(), DENSE)
+            self.listed[key] = csr_of(flat.numpy(), DENSE)
         return self.listed[key]
 
     def through(self, k: int, x: Tensor, out: Tensor, *, add: bool, first: int) -> None:
@@ -286,7 +286,7 @@ class _Work:
             result = linear(flat, weight)
             into.add_(result) if add else into.copy_(result)
             return
-        entries = None if first < 0 else self.entries(k, first, flat)
+        entries = None if first < 0 else self.sparse(k, first, flat)
         if entries is not None:
             sum_rows(entries, self.upright(k), into.numpy(), add=add)
         elif add:
@@ -394,7 +394,7 @@ class _Back:
             torch.mm(gradient, back, out=into.flatten(0, 1))
         if total is None:
             return
-        entries = self.work.entries(k, first, flat)
+        entries = self.work.sparse(k, first, flat)
         if entries is None:
             total.addmm_(gradient.T, flat)
             return

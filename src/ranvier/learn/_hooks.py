@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ranvier.chips import Chip, Implementation, Incoming
 from ranvier.chips import get as chip_of
-from ranvier.errors import Issue, RanvierError, about, fail, unknown
+from ranvier.errors import RanvierError, about, fail, unknown
 from ranvier.learn._module import Module
 
 __all__ = ["ChipWeights", "FewLevels", "Hook", "Noise", "Pruning", "relative_noise"]
@@ -89,26 +89,19 @@ class ChipWeights:
                 incoming[p.name] = Incoming(port=p.port, signal=signal, kind=p.connectivity.kind,
                                             post=listed.post, weights=weights)  # fmt: skip
             with about(population.name):
-                chosen = self._implementation(population, incoming)
+                chosen, labels = self.chip.choose(population, incoming, self.module.dt)
+                if chosen is None:
+                    raise fail("model-not-on-chip", population.name,
+                               f"{self.chip.title} has no such neuron",
+                               got=population.model.name)  # fmt: skip
+                if any(i.severity == "refused" for i in labels):
+                    raise RanvierError(*(i for i in labels if i.severity == "refused"))
                 done = chosen.quantise(population, incoming, self.module.dt)
             refused = [i for i in done.issues if i.severity == "refused"]
             if refused:
                 raise RanvierError(*refused)
             for name in incoming:
                 self._found[name] = chosen, done.encodings[name]
-
-    def _implementation(self, population: Any, incoming: Mapping[str, Incoming]) -> Implementation:
-        refused: list[Issue] = []
-        for one in self.chip.implementations:  # the first that does not refuse, as compile does
-            labels = one.check(population, incoming, self.module.dt)
-            wrong = [i for i in labels or () if i.severity == "refused"]
-            if labels is not None and not wrong:
-                return one
-            refused = refused or wrong
-        if refused:
-            raise RanvierError(*refused)
-        raise fail("model-not-on-chip", population.name, f"{self.chip.title} has no such neuron",
-                   got=population.model.name)  # fmt: skip
 
     def __call__(self, projection: str, weight: Tensor) -> Tensor:
         """The weights that the chip would use."""

@@ -45,18 +45,18 @@ class Scan:
     """The two loops. Arrays are [T, B, n] by tick and [B, n] for states, C-contiguous, float32 or
     float64; a parameter is a number, or [n].
 
-    ``ahead(low, high, states, ports, params, out, saved, traces)`` computes rows low..high-1 of the
-    batch, changing ``states`` and filling the rest. ``behind(low, high, saved, params, given,
-    traces, states, ports, params)`` goes back: ``states`` [B, n] hold the gradients of the states
-    after the last tick and then of those before the first, ``ports`` [T, B, n] are filled, and
-    parameters [B, n] added to. Each group is one array after the other, in the order of
-    ``adjoint``.
+    ``forward(low, high, states, ports, params, out, saved, traces)`` computes rows low..high-1
+    of the batch, changing ``states`` and filling the rest. ``backward(low, high, saved, params,
+    given, traces, states, ports, params)`` goes back: ``states`` [B, n] hold the gradients of
+    the states after the last tick and then of those before the first, ``ports`` [T, B, n] are
+    filled, and parameters [B, n] added to. Each group is one array after the other, in the
+    order of ``adjoint``.
     """
 
     adjoint: Adjoint
     traces: tuple[str, ...]
-    ahead: Callable[..., None]
-    behind: Callable[..., None]
+    forward: Callable[..., None]
+    backward: Callable[..., None]
 
     def gradients(self, kind: str) -> tuple[str, ...]:
         """Names of those of ``kind`` (``s_``, ``x_``, ``p_``) that have a gradient."""
@@ -97,17 +97,17 @@ def make_scan(
     )
     text = _module(made, vectors, tuple(traces), dtype is np.float32)
     module = load_module(text)
-    return Scan(made, tuple(traces), module.run_ahead, module.run_behind)
+    return Scan(made, tuple(traces), module.run_forward, module.run_backward)
 
 
 def _module(made: Adjoint, vectors: Sequence[str], traces: Sequence[str], narrow: bool) -> str:
-    helpers, ahead, behind = made.texts()
-    texts = [*helpers, ahead, behind]
+    helpers, forward, backward = made.texts()
+    texts = [*helpers, forward, backward]
     if narrow:
         texts = [single(t) for t in texts]
     texts = [f"{_INLINE}\n{t.strip()}" if t.startswith("def ") else t.strip() for t in texts]
     head = "import math\n\nimport numpy as np\nfrom numba import njit\n\nf4 = np.float32"
-    loops = [_ahead_loop(made, vectors, traces), _behind_loop(made, vectors, traces)]
+    loops = [_forward_loop(made, vectors, traces), _backward_loop(made, vectors, traces)]
     return "\n\n\n".join([head, *texts, *(f"{_JIT}\n{loop}" for loop in loops)]) + "\n"
 
 
@@ -115,7 +115,7 @@ def _parameters(made: Adjoint, vectors: Sequence[str]) -> list[str]:
     return [f"p_{p}[j]" if p in vectors else f"p_{p}" for p in made.step.params]
 
 
-def _ahead_loop(made: Adjoint, vectors: Sequence[str], traces: Sequence[str]) -> str:
+def _forward_loop(made: Adjoint, vectors: Sequence[str], traces: Sequence[str]) -> str:
     states = [f"s_{s}" for s in made.step.state]
     ports = [f"x_{p}" for p in made.step.ports]
     kept = [f"k_{k}" for k in range(len(made.saved))]
@@ -124,17 +124,17 @@ def _ahead_loop(made: Adjoint, vectors: Sequence[str], traces: Sequence[str]) ->
     by_tick = [*ports, "out", *kept, *seen]
     results = [f"{n}_row[j]" for n in (*states, "out", *kept)]
     arguments = [f"{n}_row[j]" for n in (*states, *ports)] + _parameters(made, vectors)
-    lines = [f"def run_ahead({', '.join([*given, *seen])}):", "    for b in range(low, high):"]
+    lines = [f"def run_forward({', '.join([*given, *seen])}):", "    for b in range(low, high):"]
     lines += [f"        {s}_row = {s}[b]" for s in states]
     lines.append("        for t in range(out.shape[0]):")
     lines += [f"            {n}_row = {n}[t, b]" for n in by_tick]
     lines.append("            for j in range(out.shape[2]):")
-    lines.append(f"                {', '.join(results)}, = ahead({', '.join(arguments)})")
+    lines.append(f"                {', '.join(results)}, = forward({', '.join(arguments)})")
     lines += [f"                r_{t}_row[j] = s_{t}_row[j]" for t in traces]
     return "\n".join(lines)
 
 
-def _behind_loop(made: Adjoint, vectors: Sequence[str], traces: Sequence[str]) -> str:
+def _backward_loop(made: Adjoint, vectors: Sequence[str], traces: Sequence[str]) -> str:
     kept = [f"k_{k}" for k in range(len(made.saved))]
     seen = [f"r_{t}" for t in traces]
     after = [f"next_{s}" for s in made.after]
@@ -146,14 +146,14 @@ def _behind_loop(made: Adjoint, vectors: Sequence[str], traces: Sequence[str]) -
     for state in made.after:
         more = f" + r_{state}_row[j]" if state in traces else ""
         arguments.append(f"next_{state}_row[j]{more}")
-    lines = [f"def run_behind({', '.join([*given, *ports, *sums])}):"]
+    lines = [f"def run_backward({', '.join([*given, *ports, *sums])}):"]
     lines.append("    for b in range(low, high):")
     lines += [f"        {n}_row = {n}[b]" for n in (*after, *sums)]
     lines.append("        for t in range(given.shape[0] - 1, -1, -1):")
     lines += [f"            {n}_row = {n}[t, b]" for n in by_tick]
     lines.append("            for j in range(given.shape[2]):")
     results = [f"now_{n}" for n in made.gradients]
-    lines.append(f"                {', '.join(results)}, = behind({', '.join(arguments)})")
+    lines.append(f"                {', '.join(results)}, = backward({', '.join(arguments)})")
     for state in made.after:
         value = f"now_s_{state}" if f"s_{state}" in made.gradients else "0.0"
         lines.append(f"                next_{state}_row[j] = {value}")
@@ -164,7 +164,7 @@ def _behind_loop(made: Adjoint, vectors: Sequence[str], traces: Sequence[str]) -
 
 @lru_cache(maxsize=8)
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """Each process has its own: a fork leaves threads behind."""
+    """Each process has its own: a fork leaves threads backward."""
     return ThreadPoolExecutor(threads, thread_name_prefix="ranvier-learn")
 
 

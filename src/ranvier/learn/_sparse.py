@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ranvier.learn._scan import in_threads
 
-__all__ = ["Entries", "entries_of", "sum_now", "sum_rows", "transposed"]
+__all__ = ["CSR", "csr_of", "sum_now", "sum_rows", "transposed"]
 
 Array = NDArray[Any]
 BLOCK = 512
@@ -26,15 +26,12 @@ _jit = njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
 
 
 @dataclass(frozen=True)
-class Entries:
-    """What is not 0, row by row: ``at[start[r]:start[r+1]]`` are the columns of row r.
+class CSR:
+    """Compressed sparse rows, as scipy has them, but for ``data``: empty where all of it is 1."""
 
-    ``value`` is empty where all of them are 1.
-    """
-
-    start: Array
-    at: Array
-    value: Array
+    indptr: Array
+    indices: Array
+    data: Array
 
 
 @_jit
@@ -86,7 +83,7 @@ def _transposed(start: Array, at: Array, value: Array, to: Array, by: Array, kep
     to[0] = 0
 
 
-def entries_of(x: Array, most: float = 1.0) -> Entries | None:
+def csr_of(x: Array, most: float = 1.0) -> CSR | None:
     """Of ``x`` [rows, m], C-contiguous; None where more than the share ``most`` is not 0."""
     ones = np.zeros(1, np.bool_)
     total = _count(x, ones)
@@ -95,21 +92,22 @@ def entries_of(x: Array, most: float = 1.0) -> Entries | None:
     start, at = np.empty(x.shape[0] + 1, np.int64), np.empty(total + 1, np.int32)
     value = np.empty(0 if ones[0] else total + 1, x.dtype)
     _by_row(x, start, at, value)
-    return Entries(start, at[:total], value[:total])
+    return CSR(start, at[:total], value[:total])
 
 
-def transposed(e: Entries, columns: int) -> Entries:
-    """The same matrix by column."""
-    start, at = np.zeros(columns + 1, np.int64), np.empty_like(e.at)
-    value = np.empty_like(e.value)
-    _transposed(e.start, e.at, e.value, start, at, value)
-    return Entries(start, at, value)
+def transposed(x: CSR, columns: int) -> CSR:
+    """Of a matrix with so many ``columns``."""
+    indptr, indices = np.zeros(columns + 1, np.int64), np.empty_like(x.indices)
+    data = np.empty_like(x.data)
+    _transposed(x.indptr, x.indices, x.data, indptr, indices, data)
+    return CSR(indptr, indices, data)
 
 
 @_jit
-def _sum_ones(
-    low: int, high: int, start: Array, at: Array, dense: Array, out: Array, more: bool
-) -> None:
+def _sum_rows(
+    low: int, high: int, indptr: Array, indices: Array, data: Array, dense: Array, out: Array,
+    more: bool,
+) -> None:  # fmt: skip
     for first in range(low, high, BLOCK):
         last = min(first + BLOCK, high)
         for r in range(out.shape[0]):
@@ -117,49 +115,37 @@ def _sum_ones(
             if not more:
                 for j in range(last - first):
                     o[j] = 0
-            a, z = start[r], start[r + 1]
-            while a + 8 <= z:
-                d0, d1 = dense[at[a], first:last], dense[at[a + 1], first:last]
-                d2, d3 = dense[at[a + 2], first:last], dense[at[a + 3], first:last]
-                d4, d5 = dense[at[a + 4], first:last], dense[at[a + 5], first:last]
-                d6, d7 = dense[at[a + 6], first:last], dense[at[a + 7], first:last]
-                for j in range(last - first):
-                    o[j] += ((d0[j] + d1[j]) + (d2[j] + d3[j])) + (
-                        (d4[j] + d5[j]) + (d6[j] + d7[j])
-                    )
-                a += 8
-            while a + 2 <= z:
-                d0, d1 = dense[at[a], first:last], dense[at[a + 1], first:last]
-                for j in range(last - first):
-                    o[j] += d0[j] + d1[j]
-                a += 2
-            if a < z:
-                d0 = dense[at[a], first:last]
-                for j in range(last - first):
-                    o[j] += d0[j]
-
-
-@_jit
-def _sum_values(
-    low: int, high: int, start: Array, at: Array, value: Array, dense: Array, out: Array, more: bool
-) -> None:
-    for first in range(low, high, BLOCK):
-        last = min(first + BLOCK, high)
-        for r in range(out.shape[0]):
-            o = out[r, first:last]
-            if not more:
-                for j in range(last - first):
-                    o[j] = 0
-            a, z = start[r], start[r + 1]
+            a, z = indptr[r], indptr[r + 1]
+            if data.shape[0] == 0:  # ones: nothing to multiply by
+                while a + 8 <= z:
+                    d0, d1 = dense[indices[a], first:last], dense[indices[a + 1], first:last]
+                    d2, d3 = dense[indices[a + 2], first:last], dense[indices[a + 3], first:last]
+                    d4, d5 = dense[indices[a + 4], first:last], dense[indices[a + 5], first:last]
+                    d6, d7 = dense[indices[a + 6], first:last], dense[indices[a + 7], first:last]
+                    for j in range(last - first):
+                        o[j] += ((d0[j] + d1[j]) + (d2[j] + d3[j])) + (
+                            (d4[j] + d5[j]) + (d6[j] + d7[j])
+                        )
+                    a += 8
+                while a + 2 <= z:
+                    d0, d1 = dense[indices[a], first:last], dense[indices[a + 1], first:last]
+                    for j in range(last - first):
+                        o[j] += d0[j] + d1[j]
+                    a += 2
+                if a < z:
+                    d0 = dense[indices[a], first:last]
+                    for j in range(last - first):
+                        o[j] += d0[j]
+                continue
             while a + 4 <= z:
-                d0, d1 = dense[at[a], first:last], dense[at[a + 1], first:last]
-                d2, d3 = dense[at[a + 2], first:last], dense[at[a + 3], first:last]
-                v0, v1, v2, v3 = value[a], value[a + 1], value[a + 2], value[a + 3]
+                d0, d1 = dense[indices[a], first:last], dense[indices[a + 1], first:last]
+                d2, d3 = dense[indices[a + 2], first:last], dense[indices[a + 3], first:last]
+                v0, v1, v2, v3 = data[a], data[a + 1], data[a + 2], data[a + 3]
                 for j in range(last - first):
                     o[j] += (v0 * d0[j] + v1 * d1[j]) + (v2 * d2[j] + v3 * d3[j])
                 a += 4
             while a < z:
-                d0, v0 = dense[at[a], first:last], value[a]
+                d0, v0 = dense[indices[a], first:last], data[a]
                 for j in range(last - first):
                     o[j] += v0 * d0[j]
                 a += 1
@@ -195,19 +181,12 @@ def sum_now(low: int, high: int, x: Array, dense: Array, out: Array, found: Arra
             a += 1
 
 
-def _ones_in_blocks(low: int, high: int, width: int, *rest: Any) -> None:
-    _sum_ones(low * width, min(high * width, rest[2].shape[1]), *rest)
+def _in_blocks(low: int, high: int, width: int, *rest: Any) -> None:
+    _sum_rows(low * width, min(high * width, rest[3].shape[1]), *rest)
 
 
-def _values_in_blocks(low: int, high: int, width: int, *rest: Any) -> None:
-    _sum_values(low * width, min(high * width, rest[3].shape[1]), *rest)
-
-
-def sum_rows(e: Entries, dense: Array, out: Array, *, add: bool) -> None:
-    """``out[r] (+)= sum of value * dense[at]`` over the entries of row r; threads share columns."""
+def sum_rows(x: CSR, dense: Array, out: Array, *, add: bool) -> None:
+    """``out (+)= x @ dense``; threads share columns."""
     width = 64
     blocks = -(-dense.shape[1] // width)
-    if e.value.size or not e.at.size:
-        in_threads(_values_in_blocks, blocks, width, e.start, e.at, e.value, dense, out, add)
-    else:
-        in_threads(_ones_in_blocks, blocks, width, e.start, e.at, dense, out, add)
+    in_threads(_in_blocks, blocks, width, x.indptr, x.indices, x.data, dense, out, add)

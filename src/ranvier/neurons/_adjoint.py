@@ -58,20 +58,21 @@ class Adjoint:
         return tuple(s for s in self.step.state if s not in COUNTERS)
 
     def texts(self) -> tuple[tuple[str, ...], str, str]:
-        """(helpers, source of ``ahead``, source of ``behind``): scalar functions of numbers.
+        """(helpers, source of ``forward``, source of ``backward``): scalar functions of numbers.
 
-        ``ahead(states, ports, params)`` returns (new states, out, saved); ``behind(saved, params,
-        given, next states)`` returns ``gradients``. All are positional, in those orders.
+        ``forward(states, ports, params)`` returns (new states, out, saved);
+        ``backward(saved, params, given, next states)`` returns ``gradients``. All are
+        positional, in those orders.
         """
         params = [f"p_{p}" for p in self.step.params]
         first = [f"s_{s}" for s in self.step.state] + [f"x_{p}" for p in self.step.ports]
         lines, helpers = body_text(self.forward)
         results = [*(self.results[s] for s in self.step.state), self.out, *self.saved]
-        ahead = _function("ahead", [*first, *params], lines, results)
+        forward = _function("forward", [*first, *params], lines, results)
         lines, more = body_text((*self.again, *self.back))
         given = [*self.saved, *params, "given", *(f"next_{s}" for s in self.after)]
-        behind = _function("behind", given, lines, [f"g_{n}" for n in self.gradients])
-        return tuple(dict.fromkeys((*helpers, *more))), ahead, behind
+        backward = _function("backward", given, lines, [f"g_{n}" for n in self.gradients])
+        return tuple(dict.fromkeys((*helpers, *more))), forward, backward
 
 
 def adjoint(
